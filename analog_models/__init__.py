@@ -1,0 +1,1 @@
+"""Behavioural models of mixed-signal neurons: numpy in, numpy out, SI units."""

@@ -1,0 +1,1 @@
+"""One simulation of generated Verilog and analog models in lockstep."""

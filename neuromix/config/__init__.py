@@ -1,0 +1,1 @@
+"""Experiment files: what may be written in YAML, and its validation."""

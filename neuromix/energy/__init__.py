@@ -1,0 +1,1 @@
+"""Energy from toggles, memory accesses, leakage and analog charge."""

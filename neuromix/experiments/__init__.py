@@ -1,0 +1,1 @@
+"""Experiments and trained networks shipped with the product."""

@@ -1,0 +1,1 @@
+"""Networks onto chips: design rules, placement, memory images."""

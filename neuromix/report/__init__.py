@@ -1,0 +1,1 @@
+"""Results as data, then as figures and HTML."""

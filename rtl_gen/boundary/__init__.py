@@ -1,0 +1,1 @@
+"""Digital side of mixed-signal arrays."""

@@ -1,0 +1,1 @@
+"""Event fabric: routers, mesh and time-step barrier."""

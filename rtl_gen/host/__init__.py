@@ -1,0 +1,1 @@
+"""What the host sees: register bus and event streams."""

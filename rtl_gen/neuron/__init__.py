@@ -1,0 +1,1 @@
+"""Digital neurons and the cores built from them."""

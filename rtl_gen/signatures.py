@@ -1,0 +1,97 @@
+"""Interfaces between blocks that are written apart: events, memory loading, compute engines."""
+
+from amaranth.hdl import unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .formats import EventFormat
+
+__all__ = ["LOAD_WORD_WIDTH", "EngineSignature", "LoadSignature", "LoadTarget"]
+
+LOAD_WORD_WIDTH = 32
+"""Width of one write on the load bus [bits]."""
+
+
+class LoadTarget:
+    """Which memory of a core a load-bus write goes to."""
+
+    SYNAPSES = 0
+    """Weight rows, laid out as the engine needs them."""
+    ROUTES = 1
+    """Routing table: row ``neuron * fan_out + entry`` holds ``{valid, flit without payload}``."""
+    SETTINGS = 2
+    """Row 0 gain, row 1 shift, row 2 number of axons in use, row 3 number of neurons in use."""
+    TRIMS = 3
+    """Row ``neuron`` holds that neuron's trim codes: offset in the low byte, gain in the next, both signed."""
+
+    WIDTH = 2
+
+
+class LoadSignature(wiring.Signature):
+    """Write-only bus that fills a core's memories; seen from the writer.
+
+    Members
+    -------
+    strobe : Out(1)
+        One word is written in this cycle. There is no backpressure.
+    target : Out(2)
+        A :class:`LoadTarget`.
+    row : Out(20)
+        Row of the target memory.
+    word : Out(10)
+        Which 32-bit word of that row, low word first.
+    data : Out(32)
+        The word. Bits beyond the row's width are ignored.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "strobe": Out(1),
+                "target": Out(LoadTarget.WIDTH),
+                "row": Out(20),
+                "word": Out(10),
+                "data": Out(LOAD_WORD_WIDTH),
+            }
+        )
+
+
+class EngineSignature(wiring.Signature):
+    """What turns the events of one time step into the codes of the next; seen from the engine.
+
+    Life of a step: events arrive and are absorbed (always within a bounded number of cycles, whatever
+    happens at the output); ``step`` strobes when the whole chip is idle; the engine computes every neuron's
+    code from what it had absorbed and strobes ``finished``; from then until the next ``step`` the codes can be
+    read while the events of the new step are absorbed already.
+
+    Members
+    -------
+    events : In(stream of EventFormat.event)
+        Events for this core. At most one per axon and time step.
+    step : In(1)
+        Strobe: the old time step is over. Never while ``busy``.
+    busy : Out(1)
+        Work is pending: an absorbed event not yet accumulated, or codes not yet computed. Rises no later
+        than the cycle after ``step``; ``finished`` comes while it is high.
+    finished : Out(1)
+        Strobe: from the next cycle on all codes are readable.
+    neuron : In(neuron_width)
+        Whose code to read.
+    code : Out(activation_width)
+        That neuron's activation code, combinationally from ``neuron``.
+    load : In(LoadSignature)
+        Fills synapses, settings and trims. Only while no time step runs.
+    """
+
+    def __init__(self, event_format: EventFormat, neuron_width: int) -> None:
+        super().__init__(
+            {
+                "events": In(stream.Signature(event_format.event)),
+                "step": In(1),
+                "busy": Out(1),
+                "finished": Out(1),
+                "neuron": In(unsigned(neuron_width)),
+                "code": Out(unsigned(event_format.activation_width)),
+                "load": In(LoadSignature()),
+            }
+        )

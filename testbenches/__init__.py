@@ -1,0 +1,1 @@
+"""cocotb benches, one module per hardware block, mirroring `rtl_gen`."""
