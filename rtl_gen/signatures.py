@@ -1,7 +1,7 @@
 """Interfaces between blocks that are written apart: events, memory loading, compute engines."""
 
 from amaranth.hdl import unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .formats import EventFormat
