@@ -298,8 +298,8 @@ class MixedSignalNeuronDraw:
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
         try:
-            with np.load(path) as file:
-                return cls(**{name: file[name] for name in _DRAW_ARRAYS})
+            with Path(path).open("rb") as file, np.load(file) as arrays:
+                return cls(**{name: arrays[name] for name in _DRAW_ARRAYS})
         except (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: must be a saved draw of a mixed-signal array, got {error}") from error
 

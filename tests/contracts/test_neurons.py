@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -54,9 +53,10 @@ NEURONS = {
 }
 
 
-@pytest.fixture(params=NEURONS.values(), ids=NEURONS.keys())
-def neuron(request: pytest.FixtureRequest) -> Any:
-    return request.param
+@pytest.fixture(params=list(NEURONS.values()), ids=list(NEURONS))
+def neuron(request: pytest.FixtureRequest) -> Neuron:
+    chosen: Neuron = request.param
+    return chosen
 
 
 def random_array(n_steps: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +86,11 @@ def test_code_grows_with_drive_until_it_saturates(neuron: Neuron) -> None:
 
 
 def test_codes_stay_in_their_range(neuron: Neuron) -> None:
-    codes = neuron.evaluate(*random_array(500))
+    weights, inputs = random_array(500)
+    weights[0], weights[1] = 127, -127
+    codes = neuron.evaluate(weights, inputs)
+    assert (codes[:, 0] == CODE_MAX).all()
+    assert (codes[:, 1] == 0).all()
     assert codes.min() == 0
     assert codes.max() == CODE_MAX
     assert np.issubdtype(codes.dtype, np.integer)
