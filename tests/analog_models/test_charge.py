@@ -10,6 +10,11 @@ from analog_models.process import GENERIC_65
 TIME = 100e-9
 
 
+def joules(expected: Any, rel: float = 1e-9) -> Any:
+    """Compare relatively only: pytest's default absolute tolerance of 1e-12 is a whole picojoule."""
+    return pytest.approx(expected, rel=rel, abs=0)
+
+
 def bank(
     parameters: MixedSignalNeuronParameters, weights: np.ndarray, **settings: Any
 ) -> MixedSignalNeuronBank:
@@ -28,7 +33,7 @@ def test_items_of_one_cell_match_a_hand_computation() -> None:
     array = bank(parameters, np.array([[-64]]), offset_trim=-3, gain_trim=2)
     found = energy(array, np.array([[128]]))
     gate_voltage = float(gate_swing(GENERIC_65, parameters.unit_ic, 256, 300)[128])
-    assert found == pytest.approx(
+    assert found == joules(
         {
             "input_dac": 1.0 * 1e-6 * 0.5 * 100e-9,  # 50 fJ: half of 1 uA
             "mdac_gate": 1.0 * 127 * 11.75e-15 * gate_voltage,  # 127 units of 1 um^2
@@ -52,7 +57,7 @@ def test_every_item_is_described() -> None:
 def test_zero_input_takes_only_the_static_items() -> None:
     array = bank(MixedSignalNeuronParameters(), np.full((4, 8), 127), offset_trim=1)
     found = energy(array, np.zeros((5, 8), dtype=np.uint8))
-    assert {item for item, joules in found.items() if joules > 0} == set(STATIC_ITEMS)
+    assert {item for item, total in found.items() if total > 0} == set(STATIC_ITEMS)
 
 
 def test_energy_of_a_batch_is_the_sum_of_its_steps() -> None:
@@ -60,9 +65,9 @@ def test_energy_of_a_batch_is_the_sum_of_its_steps() -> None:
     array = bank(MixedSignalNeuronParameters(), rng.integers(-127, 128, (4, 8)), gain_trim=-5)
     inputs = rng.integers(0, 256, (6, 8), dtype=np.uint8)
     rows = [energy(array, inputs[step : step + 1]) for step in range(6)]
-    for item, joules in energy(array, inputs).items():
-        assert joules > 0
-        assert joules == pytest.approx(sum(row[item] for row in rows), rel=1e-12), item
+    for item, total in energy(array, inputs).items():
+        assert total > 0
+        assert total == joules(sum(row[item] for row in rows)), item
 
 
 def test_bias_follows_time_and_the_rest_does_not() -> None:
@@ -75,6 +80,16 @@ def test_bias_follows_time_and_the_rest_does_not() -> None:
     assert ratio == {item: 3 if item in bias else 1 for item in ITEMS}
 
 
+def test_gate_line_carries_the_cells_of_every_neuron_whatever_their_weights() -> None:
+    inputs = np.array([[0, 7]], dtype=np.uint8)
+    parameters = MixedSignalNeuronParameters()
+    one, three = (
+        energy(bank(parameters, np.full((n_neurons, 2), weight)), inputs)["mdac_gate"]
+        for n_neurons, weight in ((1, 0), (3, 127))
+    )
+    assert three == joules(3 * one)
+
+
 def test_current_through_the_cells_is_this_chips() -> None:
     weights = np.full((3, 50), 127)
     inputs = np.full((1, 50), 255, dtype=np.uint8)
@@ -84,13 +99,20 @@ def test_current_through_the_cells_is_this_chips() -> None:
     )
     assert real != ideal
     # 150 cells of sigma_u / sqrt(127) = 0.8 % each: the mean's standard error is 0.064 %; allow five
-    assert real == pytest.approx(ideal, rel=5 * 0.00064)
+    assert real == joules(ideal, rel=5 * 0.00064)
+
+
+def test_trim_codes_count_by_magnitude_up_to_the_last() -> None:
+    weights, inputs = np.ones((2, 1), dtype=int), np.ones((1, 1), dtype=np.uint8)
+    trims = np.array([-128, 127], dtype=np.int8)
+    array = bank(MixedSignalNeuronParameters(), weights, offset_trim=trims, gain_trim=trims)
+    assert energy(array, inputs)["trim"] == joules(2 * 255 * 1e-9 * TIME)
 
 
 def test_coarser_converter_takes_less() -> None:
     weights, inputs = np.ones((1, 1), dtype=int), np.ones((1, 1), dtype=np.uint8)
     coarse = energy(bank(MixedSignalNeuronParameters(), weights, code_max=15), inputs)["adc"]
-    assert coarse == pytest.approx(2.7e-12 / 2)
+    assert coarse == joules(2.7e-12 / 2)
 
 
 @pytest.mark.parametrize("time", [0, -1e-9, float("nan"), float("inf")])
