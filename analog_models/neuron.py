@@ -57,7 +57,7 @@ __all__ = [
 
 _GAIN_MAX = (1 << 16) - 1
 _SHIFT_MAX = 63
-_TRIM_MAX = 127
+_TRIM_MIN, _TRIM_MAX = -128, 127
 _STEP_MAX = (1 << 63) - 1
 _EXACT = 2.0**53  # float64 holds every whole number up to here
 _DRAW_ARRAYS = ("bit_error", "gain_error", "offset")
@@ -298,8 +298,8 @@ class MixedSignalNeuronDraw:
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
         try:
-            with np.load(path) as file:
-                return cls(**{name: file[name] for name in _DRAW_ARRAYS})
+            with Path(path).open("rb") as file, np.load(file) as arrays:
+                return cls(**{name: arrays[name] for name in _DRAW_ARRAYS})
         except (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: must be a saved draw of a mixed-signal array, got {error}") from error
 
@@ -333,7 +333,7 @@ class MixedSignalNeuronBank:
     code_max :
         Largest output code, 1 to 255.
     offset_trim, gain_trim :
-        Signed trim codes, -127 to 127, one for all neurons or ``[post]``; 0 changes nothing.
+        Signed trim codes, -128 to 127, one for all neurons or ``[post]``; 0 changes nothing.
     noise_seed :
         Seed of the thermal noise, 0 to 2^128 - 1; arrays of one chip need different seeds.
 
@@ -370,12 +370,8 @@ class MixedSignalNeuronBank:
                 f"{_EXACT / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB, "
                 f"got {largest / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB"
             )
-        offset_codes, gain_codes = (
-            _codes(
-                name, codes if np.ndim(codes) else np.full(shape[:1], codes), -_TRIM_MAX, _TRIM_MAX, shape[:1]
-            )
-            for name, codes in (("offset_trim", offset_trim), ("gain_trim", gain_trim))
-        )
+        offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
+        gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
         self._lsb = parameters.lsb(self._code_max)
         self._scale = gain * 2.0 ** -(GRID_BITS + shift)
         self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
@@ -473,3 +469,9 @@ def _codes(name: str, values: ArrayLike, low: int, high: int, shape: tuple[int, 
             f"mixed-signal bank: {name} must be {low} to {high}, got {codes.min()} to {codes.max()}"
         )
     return codes
+
+
+def _trim_codes(name: str, values: ArrayLike, n_neurons: int) -> NDArray[np.int64]:
+    """Return trim codes ``[post]``; one number stands for all neurons."""
+    codes = np.full(n_neurons, values) if np.ndim(values) == 0 else values
+    return _codes(name, codes, _TRIM_MIN, _TRIM_MAX, (n_neurons,)).astype(np.int64)

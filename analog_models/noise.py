@@ -23,9 +23,9 @@ def step_normals(seed: int, first_step: int, n_steps: int, n_neurons: int) -> ND
     each step owns a fixed range of the counter of Philox4x64 (Salmon et al., SC 2011), and each word becomes
     one deviate through the inverse of the normal distribution, so the number of words is fixed.
     """
-    blocks_per_step = -(-n_neurons // WORDS_PER_BLOCK)
-    philox = np.random.Philox(key=seed, counter=first_step * blocks_per_step)
-    words = philox.random_raw(n_steps * blocks_per_step * WORDS_PER_BLOCK).reshape(n_steps, -1)[:, :n_neurons]
+    blocks = -(-n_neurons // WORDS_PER_BLOCK)
+    philox = np.random.Philox(key=seed, counter=first_step * blocks)
+    words = philox.random_raw((n_steps, blocks * WORDS_PER_BLOCK))[:, :n_neurons]
     uniform = ((words >> np.uint64(12)) + 0.5) * 2.0**-52  # 52 bits and a half: exact, never 0 or 1
     normals: NDArray[np.float64] = ndtri(uniform)
     return normals

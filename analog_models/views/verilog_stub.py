@@ -13,8 +13,8 @@ _SHIFT_WIDTH = 6
 def verilog_stub(module: str, n_axons: int, n_neurons: int, weight_width: int, activation_width: int) -> str:
     """Return Verilog text of a black box ``module`` with the ports of the mixed-signal array.
 
-    Packed ports hold item 0 in the lowest bits. Raises ValueError for a name that is no Verilog identifier and
-    for a size below 1 (2 for ``weight_width``: a sign and a magnitude) or above 8 bits.
+    Packed ports hold item 0 in the lowest bits. Raises ValueError for a name that is no Verilog identifier,
+    counts below 1 and widths above 8 or below 1 (2 for ``weight_width``: a sign and a magnitude).
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", module):
         raise ValueError(f"verilog stub: module must be a Verilog identifier, got {module!r}")
@@ -39,9 +39,9 @@ def verilog_stub(module: str, n_axons: int, n_neurons: int, weight_width: int, a
     }
     ports = [_port("input ", name, width) for name, width in inputs.items()]
     ports.append(_port("output", "output_codes", n_neurons * activation_width))
-    return f"{_HEADER.format(n_axons=n_axons, n_neurons=n_neurons, sign=weight_width - 1)}{_LINT_OFF}" + (
-        f"(* blackbox *)\nmodule {module} (\n    " + ",\n    ".join(ports) + f"\n);\nendmodule\n{_LINT_ON}"
-    )
+    header = _HEADER.format(n_axons=n_axons, n_neurons=n_neurons, sign=weight_width - 1)
+    port_list = ",\n".join(f"    {port}" for port in ports)
+    return f"{header}{_LINT_OFF}(* blackbox *)\nmodule {module} (\n{port_list}\n);\nendmodule\n{_LINT_ON}"
 
 
 def _port(direction: str, name: str, width: int) -> str:
@@ -52,8 +52,8 @@ def _port(direction: str, name: str, width: int) -> str:
 _HEADER = dedent("""\
     // Mixed-signal neuron array, {n_axons} axons by {n_neurons} neurons. Black box: the circuit is analog.
     //
-    // Weights: row_strobe writes row_weights, one sign-magnitude code per neuron (bit {sign} is the sign, 1 is
-    // negative), into the cells of axon `row`; row and row_weights hold still while row_strobe is high.
+    // Weights: row_strobe writes row_weights, one sign-magnitude code per neuron (bit {sign} is the sign,
+    // 1 for negative), into the cells of axon `row`; row and row_weights hold still while it is high.
     //
     // Phases of a time step, one after the other, never two at once:
     //   reset     the summing nodes are precharged, the last step is forgotten;
@@ -62,8 +62,8 @@ _HEADER = dedent("""\
     // output_codes are valid when convert falls, until it rises again. input_codes, gain, shift and the trims
     // hold still from the rise of reset to the fall of convert.
     //
-    // A node moves by gain / 2^shift LSB per unit of code times weight. Trims are two's complement; 0 is none.
-    // Packed ports hold item 0 in the lowest bits.
+    // A node moves by gain / 2^shift LSB per unit of code times weight. Trims are two's complement, 0 is
+    // none. Packed ports hold item 0 in the lowest bits.
     """)
 
 _LINT_OFF = """\
