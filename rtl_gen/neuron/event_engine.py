@@ -79,13 +79,13 @@ class EventEngine(wiring.Component):
     """
 
     def __init__(self, parameters: EventEngineParameters) -> None:
-        self._parameters = parameters
+        self.parameters = parameters
         self.emitted_apart: dict[str, wiring.Component] = {parameters.lane.module: parameters.lane.create()}
         self.srams = (parameters.synapse_sram,)
         super().__init__(parameters.signature)
 
     def elaborate(self, platform: object) -> Module:
-        parameters = self._parameters
+        parameters = self.parameters
         event_format, lanes, n_groups = parameters.event_format, parameters.lanes, parameters.n_groups
         lane_bits = lanes.bit_length() - 1
         lane_module, lane_component = next(iter(self.emitted_apart.items()))

@@ -60,12 +60,12 @@ class ParallelEngine(wiring.Component):
     """
 
     def __init__(self, parameters: ParallelEngineParameters) -> None:
-        self._parameters = parameters
+        self.parameters = parameters
         self.srams = (parameters.synapse_sram,)
         super().__init__(parameters.signature)
 
     def elaborate(self, platform: object) -> Module:
-        parameters = self._parameters
+        parameters = self.parameters
         event_format, n_neurons = parameters.event_format, parameters.n_neurons
         m = Module()
 

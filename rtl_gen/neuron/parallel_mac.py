@@ -98,7 +98,7 @@ class ParallelMac(wiring.Component):
     code: Signal
 
     def __init__(self, parameters: ParallelMacParameters) -> None:
-        self._parameters = parameters
+        self.parameters = parameters
         n_inputs = parameters.n_inputs
         super().__init__(
             {
@@ -113,7 +113,7 @@ class ParallelMac(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        parameters = self._parameters
+        parameters = self.parameters
         m = Module()
         stage_valid = self.valid_in
 

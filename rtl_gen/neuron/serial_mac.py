@@ -92,7 +92,7 @@ class SerialMac(wiring.Component):
     code: Signal
 
     def __init__(self, parameters: SerialMacParameters) -> None:
-        self._parameters = parameters
+        self.parameters = parameters
         super().__init__(
             {
                 "accumulate": In(1),
@@ -107,7 +107,7 @@ class SerialMac(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        parameters = self._parameters
+        parameters = self.parameters
         m = Module()
         shape = signed(parameters.mac.accumulator_width)
         m.submodules.accumulators = accumulators = RegisterFile(shape, parameters.n_contexts)

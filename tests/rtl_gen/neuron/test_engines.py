@@ -98,7 +98,7 @@ def test_verilog_lints_clean(simulator_name: str, test_folder: Path, engine: Eng
     lint = subprocess.run(
         [*command, *map(str, files)], env=environment, capture_output=True, text=True, check=False
     )
-    assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
+    assert (lint.returncode, lint.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
