@@ -32,7 +32,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "an alias, which experiment files do without", mark)
         return super().compose_node(parent, index)
 
@@ -150,4 +150,6 @@ def _merged(old: object, new: object, depth: int) -> object:
 
 
 def _kind(node: yaml.Node) -> str:
-    return {"mapping": "mapping", "sequence": "list"}.get(node.id, "single value")
+    if isinstance(node, yaml.CollectionNode):
+        return "mapping" if isinstance(node, yaml.MappingNode) else "list"
+    return "single value"

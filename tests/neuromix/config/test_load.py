@@ -312,6 +312,7 @@ def test_override_replaces_what_the_file_says(load: Load, tmp_path: Path) -> Non
     [
         ({"images": 0}, "override: images: must be a whole number of at least 1, or 'all', got 0"),
         ({"sed": 0}, "override: sed: unknown key; did you mean seed?"),
+        ({"chp.clock": 0}, "override: chp: unknown key; did you mean chip?"),
         ({"chip.mesh.width": 0}, "override: chip.mesh.width: must be a whole number from 1 to 16, got 0"),
         ({"data": {"kind": "idx"}}, "override: data.path: must be given, got nothing"),
     ],
