@@ -5,6 +5,7 @@ are idle and the fabric is empty; the fabric starts to send right after.
 """
 
 import itertools
+import logging
 import random
 from typing import Any
 
@@ -37,6 +38,7 @@ class EventPortBench:
         dut.rst.value = 1
         dut.step.value = 0
         dut.clear_counters.value = 0
+        logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.WARNING)  # or every packet is logged
         Clock(dut.clk, CLOCK_PERIOD, "step").start()
         host_in, host_out = (AxiStreamBus.from_prefix(dut, name) for name in ("host_in_", "host_out_"))
         arriving, leaving = (FlitBus.from_prefix(dut, name) for name in ("arriving_", "leaving_"))
@@ -83,7 +85,11 @@ class EventPortBench:
         while True:
             await FallingEdge(dut.clk)
             dut.step.value = 0
-            assert not (dut.closed.value and dut.host_in__tready.value), "a beat could enter after the closing one"
+            assert not (dut.closed.value and dut.host_in__tready.value), (
+                "a beat could enter after the closing one"
+            )
+            assert not (dut.ingress_idle.value and dut.arriving__valid.value), "idle with an event held"
+            assert not (dut.egress_idle.value and dut.host_out__tvalid.value), "idle with a beat held"
             idle = dut.closed.value and dut.ingress_idle.value and dut.egress_idle.value
             if not idle or not self.fabric_source.empty():
                 assert not n_idle_cycles, "idle ended without a step"
@@ -107,7 +113,7 @@ class EventPortBench:
             waiting = None if port[ready].value else shown
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=20, timeout_unit="us")
 @cocotb.parametrize(stalled=STALLED, barrier_delay=(0, 7))
 async def packets_come_back_one_step_later(dut: Any, stalled: tuple[bool, ...], barrier_delay: int) -> None:
     bench = await EventPortBench(dut, seed=f"{stalled} {barrier_delay}").start()
@@ -125,7 +131,7 @@ async def packets_come_back_one_step_later(dut: Any, stalled: tuple[bool, ...], 
     assert int(dut.events_in.value) == int(dut.events_out.value) == sum(PACKET_SIZES)
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=20, timeout_unit="us")
 async def an_event_per_cycle_passes_when_nobody_stalls(dut: Any) -> None:
     bench = await EventPortBench(dut, seed="throughput").start()
     events = bench.draw_events(200)
@@ -137,7 +143,7 @@ async def an_event_per_cycle_passes_when_nobody_stalls(dut: Any) -> None:
     assert received.sim_time_end - received.sim_time_start <= (len(events) + 4) * CLOCK_PERIOD
 
 
-@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.test(timeout_time=20, timeout_unit="us")
 async def clearing_restarts_counters_and_step_numbers(dut: Any) -> None:
     bench = await EventPortBench(dut, seed="clear").start()
     for events in ([1, 2, 3], [4], []):
