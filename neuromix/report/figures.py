@@ -8,10 +8,12 @@ muted scheme (2021) for components: both are told apart by colour-blind readers.
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -30,13 +32,13 @@ __all__ = [
     "trace_figure",
 ]
 
-WIDTH = 10.0
+WIDTH = 10.65
 """Width of every figure [inch]; a browser shows 96 pixels per inch."""
 
-STYLE = {
+STYLE: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
+    "font.size": 10,
+    "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -76,15 +78,18 @@ LOG_DECADES = 6
 MAX_ITEMS = 12
 """How many items a figure shows one by one."""
 
+ROW = 0.185
+"""Height of one line of an itemised figure [inch]."""
+
 REST = "smaller ones"
 """Name of the sum of the items that a figure does not show one by one."""
 
 
 def accuracy_figure(results: Sequence[BackEndResult], network: NetworkSummary) -> str:
     """Draw the accuracy of each back end with its interval below the network's own accuracies."""
-    rows = [
-        ("network, floating point", network.float_accuracy, None, "#6b7681", "whole test set"),
-        ("network, quantised", network.quantized_accuracy, None, "#6b7681", "whole test set"),
+    rows: list[tuple[str, float, tuple[float, float] | None, str, str]] = [
+        ("network, floating point", network.float_accuracy, None, "#6b7681", "in software"),
+        ("network, quantised", network.quantized_accuracy, None, "#6b7681", "in software"),
     ]
     for result in results:
         accuracy = result.accuracy
@@ -121,7 +126,7 @@ def accuracy_figure(results: Sequence[BackEndResult], network: NetworkSummary) -
 def confusion_figure(results: Sequence[BackEndResult]) -> str:
     """Draw one confusion matrix per back end: hits pale, errors the darker the more there are."""
     errors = [np.array(result.confusion) * ~np.eye(len(result.confusion), dtype=bool) for result in results]
-    largest = max(1, *(int(error.max()) for error in errors))
+    largest = max(4, *(int(error.max()) for error in errors))
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, WIDTH / 3 + 0.35), layout="constrained")
         panels = figure.subplots(1, max(3, len(results)), squeeze=False)[0]
@@ -130,7 +135,7 @@ def confusion_figure(results: Sequence[BackEndResult]) -> str:
         for index, (axes, result, error) in enumerate(zip(panels, results, errors, strict=False)):
             counts = np.array(result.confusion)
             n_classes = len(counts)
-            shades = colormaps["YlOrBr"](0.15 + 0.6 * error / largest)
+            shades = colormaps["YlOrBr"](0.2 + 0.45 * error / largest)
             shades[error == 0] = to_rgba("white")
             shades[np.eye(n_classes, dtype=bool)] = to_rgba(HIT_COLOR)
             edges = np.arange(n_classes + 1) - 0.5
@@ -139,7 +144,9 @@ def confusion_figure(results: Sequence[BackEndResult]) -> str:
                 for (true, predicted), count in np.ndenumerate(counts):
                     if count:
                         weight = "normal" if true == predicted else "bold"
-                        axes.text(predicted, true, f"{count}", ha="center", va="center", weight=weight, size=8)
+                        axes.text(
+                            predicted, true, f"{count}", ha="center", va="center", weight=weight, size=9
+                        )
             axes.set_aspect("equal")
             axes.invert_yaxis()
             axes.set_title(f"{back_end_label(result.name)}: {int(error.sum()):,} errors")
@@ -157,9 +164,11 @@ def raster_figure(raster: Raster) -> str:
 
     Rows of a population with more neurons than pixels are pooled: a line shows the largest of its neurons.
     """
-    heights = [min(2.8, max(1.3, 0.02 * size)) for size in raster.populations.values()]
+    heights = [min(2.8, max(1.5, 0.02 * size)) for size in raster.populations.values()]
     payload = np.zeros((sum(raster.populations.values()), raster.n_steps))
-    payload[np.array(raster.row, dtype=int), np.array(raster.step, dtype=int) - raster.first_step] = raster.payload
+    payload[np.array(raster.row, dtype=int), np.array(raster.step, dtype=int) - raster.first_step] = (
+        raster.payload
+    )
     shades = _without_pale_end(colormaps["YlGnBu"])
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 0.9 + sum(heights) + 0.15 * len(heights)), layout="constrained")
@@ -197,10 +206,11 @@ def raster_figure(raster: Raster) -> str:
                     xytext=(0, 4),
                     textcoords="offset points",
                     ha="center",
-                    size=8,
+                    size=9,
                 )
         if raster.payload_max > 1:
-            bar = figure.colorbar(image, ax=list(panels), label="payload [LSB], white: no event", aspect=40)
+            label = "payload [LSB], white: no event"
+            bar = figure.colorbar(image, ax=list(panels), label=label, shrink=3.5 / sum(heights), aspect=30)
             bar.outline.set_visible(False)
         return _svg(figure, "raster", "Events per neuron and time step")
 
@@ -212,7 +222,7 @@ def trace_figure(trace: Trace) -> str:
     voltage = np.array(trace.node_voltage_v)
     span = max(float(np.ptp(voltage)), 1e-3 * trace.full_scale_v)
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.9 + 1.25 * len(trace.neurons)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.9 + 1.4 * len(trace.neurons)), layout="constrained")
         panels = figure.subplots(len(trace.neurons), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
         for index, axes in enumerate(panels):
             for phase in trace.phases:
@@ -231,6 +241,7 @@ def trace_figure(trace: Trace) -> str:
                     ha="right",
                     va="top",
                     weight="bold",
+                    bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5},
                 )
             axes.set_ylabel(trace.neurons[index])
             axes.yaxis.set_major_formatter(EngFormatter(unit="V"))
@@ -242,45 +253,48 @@ def trace_figure(trace: Trace) -> str:
         patches: list[Patch | Line2D] = [Patch(color=color, label=name) for name, color in colors.items()]
         patches.append(Line2D([], [], color=TRACE_COLOR, lw=1.5, label="summing node"))
         patches.append(Line2D([], [], color="#1c2329", lw=0.8, ls=":", label="ADC conversion"))
+        patches.append(Line2D([], [], color="#6b7681", lw=0.8, ls="--", label="full scale"))
         figure.legend(handles=patches, loc="outside upper center", ncols=len(patches))
         return _svg(figure, "trace", "Voltage of summing nodes over a few time steps")
 
 
 def energy_stack_figure(results: Sequence[BackEndResult]) -> str:
-    """Draw energy per inference as one bar per back end on one linear scale, stacked by component."""
-    items = {result.name: result.components for result in results}
+    """Draw energy per inference stacked by component, a bar per back end: on one linear scale, and as shares."""
+    items: dict[str, dict[str, float]] = {result.name: result.components for result in results}
     names = _largest(items, len(COMPONENT_COLORS))
     items = {back_end: _folded(energies, names) for back_end, energies in items.items()}
     colors = dict(zip(names, COMPONENT_COLORS, strict=False))
     largest = max(result.energy_per_inference_pj for result in results) or 1.0
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 1.5 + 0.5 * len(results)), layout="constrained")
-        axes = figure.subplots()
+        figure = Figure(figsize=(WIDTH, 1.6 + 0.55 * len(results)), layout="constrained")
+        absolute, relative = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
         for y, result in enumerate(results):
-            left = 0.0
-            for name, energy_pj in items[result.name].items():
-                color = colors.get(name, OTHER_COLOR)
-                axes.barh(y, energy_pj, left=left, height=0.62, color=color, edgecolor="white", lw=0.6)
-                if energy_pj > 0.07 * largest:
-                    ink = "white" if np.dot(to_rgba(color)[:3], (0.3, 0.6, 0.1)) < 0.5 else "#1c2329"
-                    axes.text(left + energy_pj / 2, y, significant(energy_pj), ha="center", va="center", color=ink)
-                left += energy_pj
-            axes.annotate(
-                f"{significant(result.energy_per_inference_pj)} pJ",
-                (left, y),
+            energies, total = items[result.name], result.energy_per_inference_pj
+            _stack(absolute, y, energies, colors, least=0.1 * largest, write=significant)
+            absolute.annotate(
+                f"{significant(total)} pJ",
+                (total, y),
                 xytext=(5, 0),
                 textcoords="offset points",
                 va="center",
                 weight="bold",
             )
-        axes.set_yticks(range(len(results)), [back_end_label(result.name) for result in results])
-        axes.set_ylim(len(results) - 0.5, -0.5)
-        axes.set_xlim(0, 1.15 * largest)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda energy_pj, _: f"{energy_pj:,.4g}"))
-        axes.set_xlabel("energy per inference [pJ], linear scale")
-        axes.grid(axis="x", color=GRID_COLOR)
-        axes.set_axisbelow(True)
-        shown = [name for name in (*names, REST) if any(name in of for of in items.values())]
+            shares = {name: energy_pj / (total or 1.0) for name, energy_pj in energies.items()}
+            _stack(relative, y, shares, colors, least=0.12, write=lambda share: percent(share, 0))
+        absolute.set_yticks(range(len(results)), [back_end_label(result.name) for result in results])
+        absolute.set_ylim(len(results) - 0.5, -0.5)
+        absolute.set_xlim(0, 1.25 * largest)
+        absolute.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        absolute.xaxis.set_major_formatter(FuncFormatter(lambda energy_pj, _: f"{energy_pj:,.9g}"))
+        absolute.set_xlabel("energy per inference [pJ], linear scale")
+        relative.set_xlim(0, 1)
+        relative.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
+        relative.set_xlabel("share of the back end's own total [%]")
+        relative.tick_params(axis="y", length=0)
+        for axes in (absolute, relative):
+            axes.grid(axis="x", color=GRID_COLOR)
+            axes.set_axisbelow(True)
+        shown = [name for name in (*names, REST) if any(name in energies for energies in items.values())]
         patches = [Patch(color=colors.get(name, OTHER_COLOR), label=name) for name in shown]
         figure.legend(handles=patches, loc="outside lower center", ncols=min(5, len(patches)))
         return _svg(figure, "energy-stack", "Energy per inference of each back end, stacked by component")
@@ -298,7 +312,7 @@ def energy_item_figure(name: str, items: Mapping[str, Mapping[str, float]]) -> s
     low = 0.5 * max(min(values), max(values) * 10**-LOG_DECADES)
     high = 6 * max(values)
     with rc_context(STYLE):
-        pitch = 0.17 * len(items) + 0.1
+        pitch = ROW * len(items) + 0.1
         figure = Figure(figsize=(WIDTH, 0.95 + pitch * len(shown)), layout="constrained")
         axes = figure.subplots()
         for row, item in enumerate(shown):
@@ -307,18 +321,19 @@ def energy_item_figure(name: str, items: Mapping[str, Mapping[str, float]]) -> s
             for index, (back_end, energies) in enumerate(items.items()):
                 if item not in energies:
                     continue
-                y = row + (index - (len(items) - 1) / 2) * 0.17 / pitch
+                y = row + (index - (len(items) - 1) / 2) * ROW / pitch
                 energy_pj, color = energies[item], BACK_END_COLORS[back_end]
                 x = max(energy_pj, low)
                 axes.plot([low, x], [y, y], color=color, lw=1.2, alpha=0.45)
-                axes.plot(x, y, "o" if energy_pj > low else "<", color=color, ms=5.5, clip_on=False)
+                if energy_pj > 0:
+                    axes.plot(x, y, "o" if energy_pj > low else "<", color=color, ms=5.5, clip_on=False)
                 axes.annotate(
                     f"{significant(energy_pj)} pJ",
                     (x, y),
                     xytext=(6, 0),
                     textcoords="offset points",
                     va="center_baseline",
-                    size=8,
+                    size=9,
                     color=color,
                 )
         axes.set_xscale("log")
@@ -332,20 +347,47 @@ def energy_item_figure(name: str, items: Mapping[str, Mapping[str, float]]) -> s
         axes.grid(axis="x", color=GRID_COLOR)
         axes.set_axisbelow(True)
         dots = [
-            Line2D([], [], color=BACK_END_COLORS[back_end], marker="o", lw=1.2, label=back_end_label(back_end))
+            Line2D(
+                [], [], color=BACK_END_COLORS[back_end], marker="o", lw=1.2, label=back_end_label(back_end)
+            )
             for back_end in items
         ]
         figure.legend(handles=dots, loc="outside upper center", ncols=len(dots))
         return _svg(figure, f"energy-by-{name}", f"Energy per inference by {name}, back ends side by side")
 
 
+def _stack(
+    axes: Axes,
+    y: int,
+    parts: Mapping[str, float],
+    colors: Mapping[str, str],
+    *,
+    least: float,
+    write: Callable[[float], str],
+) -> None:
+    """Draw ``parts`` end to end at height ``y``; parts of at least ``least`` have room for their number."""
+    left = 0.0
+    for name, size in parts.items():
+        color = colors.get(name, OTHER_COLOR)
+        axes.barh(y, size, left=left, height=0.62, color=color, edgecolor="white", lw=0.6)
+        if size >= least:
+            luminance = np.dot(to_rgba(color)[:3], (0.3, 0.6, 0.1))
+            ink = "white" if luminance < 0.5 else "#1c2329"
+            axes.text(left + size / 2, y, write(size), ha="center", va="center", color=ink)
+        left += size
+
+
 def _largest(items: Mapping[str, Mapping[str, float]], count: int) -> list[str]:
-    """Return the names of the ``count`` items that are largest in any back end, largest first."""
+    """Return the names of the ``count`` items that are largest in any back end, largest first.
+
+    One more is returned if it would be the only one left.
+    """
     peak: dict[str, float] = {}
     for energies in items.values():
         for name, energy in energies.items():
             peak[name] = max(peak.get(name, 0.0), energy)
-    return sorted(peak, key=lambda name: (-peak[name], name))[:count]
+    ordered = sorted(peak, key=lambda name: (-peak[name], name))
+    return ordered if len(ordered) == count + 1 else ordered[:count]
 
 
 def _folded(energies: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
@@ -363,7 +405,9 @@ def _without_pale_end(colors: Colormap) -> Colormap:
 def _svg(figure: Figure, name: str, description: str) -> str:
     """Return ``figure`` as one SVG element whose ids begin with ``name``, so that a page may hold many."""
     text = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # they would name web addresses and the time
+    nothing = dict.fromkeys(
+        ("Creator", "Date", "Format", "Type")
+    )  # they would name web addresses and the time
     figure.savefig(text, format="svg", metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]

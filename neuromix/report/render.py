@@ -1,6 +1,5 @@
 """A report as files for people and programs, and as a table on the terminal."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,16 +8,24 @@ from rich.table import Table
 
 from . import figures
 from .notation import back_end_label, grouped, percent, significant, with_prefix
-from .summary import BackEndResult, Report, from_json, remarks, to_csv, to_json
+from .remarks import remarks
+from .summary import BackEndResult, Report, from_json, to_csv, to_json
 
 __all__ = ["load_report", "render_html", "summary_table", "write_report"]
 
-HEADINGS = ("back end", "accuracy (95 % interval)", "pJ/inference", "fJ/MAC", "cycles/inference", "agreement")
+HEADINGS = (
+    "back end",
+    "accuracy (95 % interval)",
+    "pJ per inference",
+    "fJ per MAC",
+    "cycles per inference",
+    "events against golden model",
+)
 """Columns of the summary, on the page as on the terminal."""
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write ``report.json``, ``summary.csv`` and ``report.html`` into ``folder``; return the path of the page.
+    """Write ``report.json``, ``summary.csv`` and ``report.html`` into ``folder``; return the page's path.
 
     Each file appears whole or not at all. Raises OSError that names the folder when it cannot be written.
     """
@@ -70,7 +77,7 @@ def summary_table(report: Report) -> Table:
     """Return the summary for a terminal: one row per back end."""
     table = Table(title=report.title, title_justify="left")
     for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if 1 <= index <= 4 else "left")
+        table.add_column(heading, justify="right" if 1 <= index <= 4 else "left", no_wrap=index == 0)
     for result in report.back_ends:
         table.add_row(*_summary_row(report, result))
     return table
@@ -81,7 +88,7 @@ def _replace(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -99,20 +106,21 @@ def _summary_row(report: Report, result: BackEndResult) -> tuple[str, ...]:
 
 
 def _agreement_text(report: Report, back_end: str) -> str:
-    """Say which simulators gave the golden model's events: ``icarus, verilator: all 12,345 equal``."""
-    agreements = report.agreements_of(back_end)
-    if not agreements:
+    """Say whether the simulators gave the golden model's events: ``12,345 equal (icarus)``."""
+    runs = report.agreements_of(back_end)
+    if not runs:
         return "not compared"
-    return "; ".join(
-        f"{agreement.simulator}: "
-        + (
-            f"all {grouped(agreement.events_compared)} events equal"
-            if agreement.complete
-            else f"{grouped(agreement.differences)} of {grouped(agreement.events_compared)} events differ, "
-            f"{agreement.lost} lost, {agreement.duplicated} duplicated"
-        )
-        for agreement in agreements
-    )
+    compared = grouped(sum(run.events_compared for run in runs))
+    simulators = ", ".join(dict.fromkeys(run.simulator for run in runs))
+    if all(run.complete for run in runs):
+        return f"{compared} equal ({simulators})"
+    faults = {
+        "differ": sum(run.differences for run in runs),
+        "lost": sum(run.lost for run in runs),
+        "duplicated": sum(run.duplicated for run in runs),
+    }
+    found = ", ".join(f"{grouped(count)} {fault}" for fault, count in faults.items())
+    return f"DISAGREES: of {compared} {found} ({simulators})"
 
 
 def _energy_ratios(report: Report) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -37,7 +36,6 @@ __all__ = [
     "Trace",
     "VerilogFile",
     "from_json",
-    "remarks",
     "to_csv",
     "to_json",
 ]
@@ -121,7 +119,9 @@ class BackEndResult:
         for what, items in (("components", self.components), ("blocks", self.by_block)):
             total = math.fsum(items.values())
             expected = self.energy_per_inference_pj
-            complete = math.isclose(total, expected, rel_tol=SUM_TOLERANCE) or (what == "blocks" and not items)
+            complete = math.isclose(total, expected, rel_tol=SUM_TOLERANCE) or (
+                what == "blocks" and not items
+            )
             _check(complete, self.name, f"sum of energy {what}", f"{expected} pJ", f"{total} pJ")
 
     @property
@@ -394,45 +394,3 @@ def _metrics(report: Report) -> Iterator[tuple[str, str, object, str]]:
         ):
             value = getattr(agreement, metric)
             yield f"{metric}.{agreement.simulator}", agreement.back_end, value, "events"
-
-
-def remarks(report: Report) -> tuple[str, ...]:
-    """Say what the numbers themselves show about how far they can be trusted, in plain words."""
-    return tuple(_remarks(report))
-
-
-def _remarks(report: Report) -> Iterator[str]:
-    widths = [result.accuracy.interval[1] - result.accuracy.interval[0] for result in report.back_ends]
-    totals = [result.accuracy.total for result in report.back_ends]
-    images = f"{totals[0]:,}" if len(set(totals)) == 1 else f"{min(totals):,} to {max(totals):,}"
-    yield (
-        f"Accuracy was measured on {images} test images, so its 95 % interval is up to "
-        f"{100 * max(widths):.1f} percentage points wide. The interval covers the choice of images only."
-    )
-    if any(result.name == "mixed_signal" for result in report.back_ends):
-        yield (
-            "One mixed-signal chip was drawn from the seed. Another chip has other mismatch, and so another "
-            "accuracy: the report says nothing about yield."
-        )
-    alike = [
-        f"{first.name} and {second.name}"
-        for first, second in itertools.combinations(report.back_ends, 2)
-        if first.accuracy.fraction != second.accuracy.fraction
-        and first.accuracy.interval[0] <= second.accuracy.interval[1]
-        and second.accuracy.interval[0] <= first.accuracy.interval[1]
-    ]
-    if alike:
-        yield (
-            f"The intervals overlap for {'; '.join(alike)}: this number of images does not by itself show "
-            "that one is more accurate than the other."
-        )
-    partial = [result for result in report.back_ends if result.annotated_share < 1]
-    if partial:
-        shares = ", ".join(f"{result.name} {100 * result.annotated_share:.1f} %" for result in partial)
-        yield f"Toggles were counted on a part of the nets only: {shares}."
-    if not report.agreements:
-        yield "No run of the Verilog was compared with the golden model."
-    elif not report.agreeing:
-        yield "The Verilog and the golden model disagree: no number of this report can be relied on."
-    if unchecked := [r.name for r in report.back_ends if not report.agreements_of(r.name)]:
-        yield f"Not held against the golden model: {', '.join(unchecked)}."

@@ -44,7 +44,13 @@ ANALOG = {
     "leakage": 121.0,
 }
 FACTORS = {"parallel": 1.0, "serial": 1.64}
-BLOCKS = {"core 0,1 (hidden)": 0.71, "core 1,1 (output)": 0.18, "routers": 0.09, "host": 0.0199, "barrier": 0.0001}
+BLOCKS = {
+    "core 0,1 (hidden)": 0.71,
+    "core 1,1 (output)": 0.18,
+    "routers": 0.09,
+    "host": 0.0199,
+    "barrier": 0.0001,
+}
 
 
 def make_back_end(name: str, rng: np.random.Generator, *, n_errors: int) -> BackEndResult:
@@ -126,7 +132,12 @@ def make_report(**changes: object) -> Report:
         "title": "Handwritten digits on a 2 × 1 mesh",
         "seed": 1,
         "command": "neuromix run quickstart --seed 1",
-        "versions": {"neuromix": "0.1.0", "amaranth": "0.5.10", "verilator": "5.048", "Icarus Verilog": "11.0"},
+        "versions": {
+            "neuromix": "0.1.0",
+            "amaranth": "0.5.10",
+            "verilator": "5.048",
+            "Icarus Verilog": "11.0",
+        },
         "network": NetworkSummary(
             name="digits",
             layers=(64, 32, 10),
@@ -149,7 +160,11 @@ def make_report(**changes: object) -> Report:
                 VerilogFile(name="chip.v", size_bytes=48213),
                 VerilogFile(name="tile_parallel.v", size_bytes=312844),
             ),
-            lint={"icarus -Wall": "clean", "verilator --lint-only -Wall": "clean, 4 waivers", "yosys": "clean"},
+            lint={
+                "icarus -Wall": "clean",
+                "verilator --lint-only -Wall": "clean, 4 waivers",
+                "yosys": "clean",
+            },
         ),
         "back_ends": (
             make_back_end("parallel", rng, n_errors=8),
