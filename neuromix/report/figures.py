@@ -21,11 +21,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import EngFormatter, FuncFormatter, MaxNLocator
 
 from .notation import back_end_label, percent, significant
-from .summary import BackEndResult, NetworkSummary, Raster, Trace
+from .summary import BackEndResult, NetworkSummary, Raster, Report, Trace
 
 __all__ = [
     "accuracy_figure",
     "confusion_figure",
+    "draw_figures",
     "energy_item_figure",
     "energy_stack_figure",
     "raster_figure",
@@ -83,6 +84,24 @@ ROW = 0.185
 
 REST = "smaller ones"
 """Name of the sum of the items that a figure does not show one by one."""
+
+
+def draw_figures(report: Report) -> dict[str, str]:
+    """Return every figure that ``report`` has data for, by name."""
+    results = report.back_ends
+    figures = {
+        "accuracy": accuracy_figure(results, report.network),
+        "confusion": confusion_figure(results),
+        "energy_stack": energy_stack_figure(results),
+        "energy_components": energy_item_figure("component", {r.name: r.components for r in results}),
+    }
+    if any(result.by_block for result in results):
+        figures["energy_blocks"] = energy_item_figure("block", {r.name: r.by_block for r in results})
+    if report.raster:
+        figures["raster"] = raster_figure(report.raster)
+    if report.trace:
+        figures["trace"] = trace_figure(report.trace)
+    return figures
 
 
 def accuracy_figure(results: Sequence[BackEndResult], network: NetworkSummary) -> str:
@@ -259,7 +278,7 @@ def trace_figure(trace: Trace) -> str:
 
 
 def energy_stack_figure(results: Sequence[BackEndResult]) -> str:
-    """Draw energy per inference stacked by component, a bar per back end: on one linear scale, and as shares."""
+    """Draw energy per inference, stacked by component, on one linear scale and as shares of each total."""
     items: dict[str, dict[str, float]] = {result.name: result.components for result in results}
     names = _largest(items, len(COMPONENT_COLORS))
     items = {back_end: _folded(energies, names) for back_end, energies in items.items()}

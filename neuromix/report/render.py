@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.table import Table
 
-from . import figures
+from .figures import draw_figures
 from .notation import back_end_label, grouped, percent, significant, with_prefix
 from .remarks import remarks
 from .summary import BackEndResult, Report, from_json, to_csv, to_json
@@ -69,7 +69,7 @@ def render_html(report: Report) -> str:
         blocks=_side_by_side({result.name: result.by_block for result in report.back_ends}),
         ratios=_energy_ratios(report),
         remarks=remarks(report),
-        figures=_figures(report),
+        figures=draw_figures(report),
     )
 
 
@@ -136,20 +136,3 @@ def _side_by_side(items: Mapping[str, Mapping[str, float]]) -> dict[str, list[fl
     rows = {name: [energies.get(name) for energies in items.values()] for name in names}
     peak = {name: max(energy or 0.0 for energy in row) for name, row in rows.items()}
     return {name: rows[name] for name in sorted(rows, key=lambda name: (-peak[name], name))}
-
-
-def _figures(report: Report) -> dict[str, str]:
-    results = report.back_ends
-    drawn = {
-        "accuracy": figures.accuracy_figure(results, report.network),
-        "confusion": figures.confusion_figure(results),
-        "energy_stack": figures.energy_stack_figure(results),
-        "energy_components": figures.energy_item_figure("component", {r.name: r.components for r in results}),
-    }
-    if any(result.by_block for result in results):
-        drawn["energy_blocks"] = figures.energy_item_figure("block", {r.name: r.by_block for r in results})
-    if report.raster:
-        drawn["raster"] = figures.raster_figure(report.raster)
-    if report.trace:
-        drawn["trace"] = figures.trace_figure(report.trace)
-    return drawn

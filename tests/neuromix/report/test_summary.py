@@ -40,7 +40,7 @@ def test_json_holds_the_headline_under_stable_keys(report: Report) -> None:
     names = ["parallel", "serial", "mixed_signal"]
     assert list(document["accuracy"]) == names
     assert document["accuracy"]["mixed_signal"] == pytest.approx(
-        {"fraction": 287 / 300, "low": 0.927282, "high": 0.974529, "correct": 287, "total": 300}, abs=1e-5
+        {"fraction": 287 / 300, "low": 0.927283, "high": 0.974504, "correct": 287, "total": 300}, abs=1e-5
     )
     runs = {(run["back_end"], run["simulator"]): run for run in document["agreement"]}
     assert len(runs) == 6
