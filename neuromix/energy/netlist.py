@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -114,10 +113,8 @@ class Inventory:
     @cached_property
     def cell_totals(self) -> dict[str, float]:
         """Leaking cells of the whole chip, by kind."""
-        totals: Counter[str] = Counter()
-        for counts in self.cells:
-            totals.update(counts)
-        return dict(totals)
+        kinds = sorted({kind for counts in self.cells for kind in counts})
+        return {kind: sum(counts.get(kind, 0) for counts in self.cells) for kind in kinds}
 
 
 def read_inventory(sources: Sequence[Path], top: str, *, clock: str = "clk") -> Inventory:
@@ -305,12 +302,12 @@ class _Walk:
         charge_net = root[[bit for _, _, bit in charged]]
         is_built = net_class[charge_net] >= 0
         clocked = np.zeros(len(self._instances), int)
-        leaking: list[Counter[str]] = [Counter() for _ in self._instances]
+        leaking: list[dict[str, float]] = [{} for _ in self._instances]
         for instance, cell in self._cells:
             if cell.drives == "register":
                 clocked[instance] += len(cell.outputs)
             for kind, count in cell.leaks.items():
-                leaking[instance][kind] += count  # type: ignore[assignment]  # a Counter of gate equivalents
+                leaking[instance][kind] = leaking[instance].get(kind, 0) + count
         return Inventory(
             instances=tuple(self._instances),
             names={net: root[bits] for net, bits in self._names.items()},
