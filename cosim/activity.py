@@ -8,6 +8,7 @@ Both readers give the same names and the same numbers for the same run. What the
 - Icarus writes escaped names with their backslash, Verilator without it. Names are kept without it.
 - Verilator writes aliases (a port and the net connected to it) as nets of their own. They stay: whoever
   prices toggles knows from the netlist which names are one net.
+- Both end at the last change: Icarus also writes when the run ended, Verilator does not.
 - Neither writes memories of more than 32 rows; smaller ones only Verilator does, as nets ``memory[row]``.
 """
 
@@ -302,19 +303,21 @@ def _vcd_header(file: BinaryIO) -> tuple[float, dict[tuple[InstancePath, str], t
 
 
 def _play(file: BinaryIO, traces: Mapping[bytes, _Trace]) -> int:
-    """Hand every value change to its trace; return the last time."""
-    time = 0
+    """Hand every value change to its trace; return the time of the last one."""
+    time = end = 0
     for line in file:
         kind = line[:1]
         if kind == b"#":
             time = int(line[1:])
-        elif kind in b"bB":
+            continue
+        end = time
+        if kind in b"bB":
             digits, code = line[1:].split()
             if code in traces:
                 traces[code].change(time, digits)
         elif kind in b"01xXzZ" and (code := line[1:].strip()) in traces:
             traces[code].change(time, kind)
-    return time
+    return end
 
 
 def _plain(name: bytes) -> str:

@@ -16,23 +16,12 @@ from .prices import PriceTable
 __all__ = ["LIMITS", "EnergyItem", "EnergyReport", "estimate_energy"]
 
 LIMITS = (
-    (
-        "Toggles are counted without delays, which gives 45-64 % of the energy with library delays: glitches are "
-        "missing, but for those inside multipliers, whose price contains them."
-    ),
-    (
-        "Estimates from RTL toggles are within 8-27 % of gate level when calibrated on the same design; this one "
-        "is calibrated on none."
-    ),
-    (
-        "Cell prices come from the predictive PTM 65 nm bulk card (2006): high-performance-like, no parasitics of "
-        "a layout. Ratios between designs are safer than joules."
-    ),
+    "Toggles have no delays and so no glitches: that gives 45-64 % of the energy with library delays.",
+    "Only the price of a multiplier contains glitches, those inside the array.",
+    "Estimates from RTL toggles are within 8-27 % when calibrated on a design; this is calibrated on none.",
+    "Prices are from the predictive PTM 65 nm bulk card (2006): high-performance-like, no layout parasitics.",
     "Every net has the same assumed wire of 20 um: nothing was placed. Wires between tiles cost more.",
-    (
-        "Nothing was synthesised: cells are those of the RTL, without sharing, constant propagation, technology "
-        "mapping or clock gating; only bits without a reader are left out."
-    ),
+    "Nothing was synthesised: no shared gates, folded constants, technology mapping or clock gating.",
     "Clock buffers, pads, voltage regulators and the host are not included.",
     "Memory energy is scaled from 45 nm, good to a factor of two, with the square root of the capacity.",
     "Low-power leakage is general-purpose leakage / 500, from the ratio of off-currents.",
