@@ -1,0 +1,157 @@
+"""From float weights to the integer codes of the chip, and the integer network they make."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rtl_gen.formats import GAIN_WIDTH, SHIFT_WIDTH
+
+from .network import Network, Population, Projection
+
+__all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize", "requantize"]
+
+_EXACT_IN_FLOAT64 = 1 << 53
+_SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
+_INT32_MAX = (1 << 31) - 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedProjection:
+    """Integer synapses between two populations, and what rounding them has cost; the arrays are read-only."""
+
+    source: str
+    target: str
+    weight_codes: NDArray[np.int8]
+    """[post, pre] [LSB]"""
+    bias_codes: NDArray[np.int32]
+    """Weight [post] of an axon that always carries the largest activation code; may exceed it [LSB]."""
+    gain: int
+    """Requantisation multiplier, 2^15 to 2^16 - 1."""
+    shift: int
+    """Requantisation right shift, 0 to 63; ``gain / 2**shift`` is ``scale`` to 16 bits."""
+    scale: float
+    """What one weight LSB stands for."""
+    n_saturated: int
+    """Weights beyond the largest code."""
+    max_error: float
+    """Largest distance of a weight or bias from what its code stands for."""
+
+    def __post_init__(self) -> None:
+        self.weight_codes.flags.writeable = False
+        self.bias_codes.flags.writeable = False
+
+    @property
+    def label(self) -> str:
+        """Name of the projection in messages and reports."""
+        return f"{self.source} -> {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedNetwork:
+    """A network in integers: the exact twin of what every digital back end computes."""
+
+    name: str
+    populations: tuple[Population, ...]
+    projections: tuple[QuantizedProjection, ...]
+    weight_max: int
+    activation_max: int
+
+    def forward(self, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return the output codes [n, out] of input ``codes`` [n, in], bit for bit as the hardware does."""
+        n_inputs = self.populations[0].size
+        if codes.ndim != 2 or codes.shape[1] != n_inputs:
+            raise ValueError(f"network {self.name}: codes must be [n, {n_inputs}], got {list(codes.shape)}")
+        if not np.issubdtype(codes.dtype, np.integer) or np.any((codes < 0) | (codes > self.activation_max)):
+            raise ValueError(f"network {self.name}: codes must be integers 0 to {self.activation_max}")
+        activations = codes.astype(np.int64)
+        for projection in self.projections:
+            sums = _exact_product(activations, projection.weight_codes)
+            sums += self.activation_max * projection.bias_codes.astype(np.int64)
+            activations = requantize(sums, projection.gain, projection.shift, self.activation_max)
+        return activations.astype(np.uint8)
+
+    def classify(self, codes: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the class [n] of each sample; the lowest index wins ties."""
+        return np.asarray(self.forward(codes).argmax(axis=1), np.int64)
+
+
+def quantize(network: Network, *, weight_max: int = 127, activation_max: int = 255) -> QuantizedNetwork:
+    """Return ``network`` in integer codes: symmetric weights, one scale per projection.
+
+    Args:
+        network: what to quantise.
+        weight_max: largest weight code; ``2**(width - 1) - 1`` for weights of ``width`` bits, 2 to 8.
+        activation_max: largest activation code; stands for an activation of 1.
+    """
+    if not 1 <= weight_max <= 127:
+        raise ValueError(f"weight_max must be 1 to 127, got {weight_max}")
+    if not 1 <= activation_max <= 255:
+        raise ValueError(f"activation_max must be 1 to 255, got {activation_max}")
+    return QuantizedNetwork(
+        name=network.name,
+        populations=network.populations,
+        projections=tuple(_quantize_projection(projection, weight_max) for projection in network.projections),
+        weight_max=weight_max,
+        activation_max=activation_max,
+    )
+
+
+def gain_and_shift(scale: float) -> tuple[int, int]:
+    """Return a gain of 16 bits, top bit set, and a right shift, ``gain / 2**shift`` nearest to ``scale``."""
+    mantissa, exponent = math.frexp(scale)
+    gain = round(math.ldexp(mantissa, GAIN_WIDTH))
+    if gain == 1 << GAIN_WIDTH:
+        gain, exponent = gain >> 1, exponent + 1
+    shift = GAIN_WIDTH - exponent
+    if not (scale > 0 and 0 <= shift <= _SHIFT_MAX):
+        low, high = math.ldexp(1, GAIN_WIDTH - 1 - _SHIFT_MAX), (1 << GAIN_WIDTH) - 1
+        raise ValueError(f"scale must be {low:.3g} to {high}, got {scale}")
+    return gain, shift
+
+
+def requantize(sums: NDArray[np.int64], gain: int, shift: int, activation_max: int) -> NDArray[np.int64]:
+    """Return the activation codes of ``sums`` of products: times gain, rounded right shift, clamped."""
+    half = (1 << shift) >> 1
+    return np.asarray(np.clip((sums * gain + half) >> shift, 0, activation_max), np.int64)
+
+
+def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedProjection:
+    weights, bias = projection.weights, projection.bias
+    scale = (float(np.abs(weights).max()) or 1.0) / weight_max
+    try:
+        gain, shift = gain_and_shift(scale)
+    except ValueError as error:
+        raise ValueError(f"projection {projection.label}: weight {error}") from error
+    unlimited = np.rint(weights / scale)
+    weight_codes = np.clip(unlimited, -weight_max, weight_max)
+    bias_codes = np.rint(bias / scale)
+    if np.abs(bias_codes).max() > _INT32_MAX:
+        raise ValueError(
+            f"projection {projection.label}: bias must be at most {_INT32_MAX * scale:.3g}, "
+            f"got {np.abs(bias).max():.3g}"
+        )
+    return QuantizedProjection(
+        source=projection.source,
+        target=projection.target,
+        weight_codes=weight_codes.astype(np.int8),
+        bias_codes=bias_codes.astype(np.int32),
+        gain=gain,
+        shift=shift,
+        scale=scale,
+        n_saturated=int(np.count_nonzero(unlimited != weight_codes)),
+        max_error=float(
+            max(np.abs(weights - weight_codes * scale).max(), np.abs(bias - bias_codes * scale).max())
+        ),
+    )
+
+
+def _exact_product(codes: NDArray[np.integer], weight_codes: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Return ``codes @ weight_codes.T``; float64 keeps it exact, as no sum of products can reach 2^53."""
+    largest = weight_codes.shape[1] * 127 * 255
+    if largest >= _EXACT_IN_FLOAT64:
+        raise ValueError(
+            f"fan-in must be less than {_EXACT_IN_FLOAT64 // (127 * 255)}, got {weight_codes.shape[1]}"
+        )
+    return (codes.astype(np.float64) @ weight_codes.T.astype(np.float64)).astype(np.int64)

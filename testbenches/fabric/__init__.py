@@ -1,0 +1,1 @@
+"""Benches of the event fabric, and the traffic that they and the unit tests send through it."""
