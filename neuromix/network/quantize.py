@@ -12,7 +12,6 @@ from .network import Network, Population, Projection
 
 __all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize", "requantize"]
 
-_EXACT_IN_FLOAT64 = 1 << 53
 _SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
 _INT32_MAX = (1 << 31) - 1
 
@@ -148,10 +147,5 @@ def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedPr
 
 
 def _exact_product(codes: NDArray[np.integer], weight_codes: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Return ``codes @ weight_codes.T``; float64 keeps it exact, as no sum of products can reach 2^53."""
-    largest = weight_codes.shape[1] * 127 * 255
-    if largest >= _EXACT_IN_FLOAT64:
-        raise ValueError(
-            f"fan-in must be less than {_EXACT_IN_FLOAT64 // (127 * 255)}, got {weight_codes.shape[1]}"
-        )
+    """Return ``codes @ weight_codes.T`` by way of float64: exact, 2^53 holds 2^38 products of 127 * 255."""
     return (codes.astype(np.float64) @ weight_codes.T.astype(np.float64)).astype(np.int64)
