@@ -11,6 +11,7 @@ test images are read once, after a training on all training images that nothing 
 
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -167,6 +168,8 @@ def main(
     if name not in RECIPES:
         raise typer.BadParameter(f"must be one of {', '.join(RECIPES)}, got {name}", param_hint="NAME")
     recipe = RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
+    if find_spec("torch") is None:
+        raise typer.BadParameter("training needs PyTorch: pip install 'neuromix[train]'", param_hint="NAME")
     dataset = _load(name, data)
     if not 0 <= hold_out < len(dataset.train_images):
         raise typer.BadParameter(f"must be 0 to {len(dataset.train_images) - 1}", param_hint="--hold-out")

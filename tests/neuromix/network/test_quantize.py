@@ -37,14 +37,30 @@ def test_weights_that_codes_can_express_come_back_exactly(width: int) -> None:
 
 
 @pytest.mark.parametrize("width", range(2, 9))
-def test_codes_stay_in_range_and_err_by_half_a_step(width: int) -> None:
+def test_codes_err_by_half_a_step_unless_they_saturate(width: int) -> None:
     weight_max = (1 << (width - 1)) - 1
     rng = np.random.default_rng(width)
     network = one_layer(rng.normal(0, 0.3, (30, 40)), rng.normal(0, 2, 30))
     (projection,) = quantize(network, weight_max=weight_max).projections
     assert np.abs(projection.weight_codes).max() == weight_max
     error = np.abs(network.projections[0].weights - projection.weight_codes * projection.scale)
-    assert 0 < error.max() <= projection.max_error <= projection.scale / 2 * (1 + 1e-9)
+    saturated = error > projection.scale / 2 * (1 + 1e-9)
+    assert projection.n_saturated == saturated.sum()
+    assert 0 < error.max() <= projection.max_error
+
+
+@pytest.mark.parametrize("weight_max", [1, 3, 127])
+def test_scale_errs_no_more_than_one_without_saturation(weight_max: int) -> None:
+    network = one_layer(np.random.default_rng(0).normal(0, 0.3, (30, 40)), np.zeros(30))
+    weights = network.projections[0].weights
+    (projection,) = quantize(network, weight_max=weight_max).projections
+    step = np.abs(weights).max() / weight_max
+    error = np.square(weights - projection.weight_codes * projection.scale).sum()
+    unsaturated_error = np.square(weights - np.rint(weights / step) * step).sum()
+    assert error <= unsaturated_error
+    if weight_max < 127:
+        assert error < 0.8 * unsaturated_error
+        assert projection.n_saturated > 0
 
 
 @pytest.mark.parametrize("scale", [2.0**-47, 1e-9, 0.0123, 0.5, 1 - 1e-9, 1.0, 3.7, 65535.0])
@@ -98,7 +114,7 @@ def test_integer_network_follows_the_float_network(small_network: Network) -> No
     quantized = quantize(small_network)
     error = 0.0
     for layer, exact in zip(quantized.projections, small_network.projections, strict=True):
-        weight_error = (exact.weights.shape[1] + 1) * layer.scale / 2
+        weight_error = (exact.weights.shape[1] + 1) * layer.max_error
         error = weight_error + np.abs(exact.weights).sum(axis=1).max() * error + 0.5 / 255
     assert np.abs(quantized.forward(codes) / 255 - activations).max() < error * 1.001
 
