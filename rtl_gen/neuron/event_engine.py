@@ -55,7 +55,12 @@ class EventEngineParameters(EngineParameters):
 
     @property
     def synapse_sram(self) -> SramParameters:
+        """The memory that holds the weights."""
         return SramParameters(depth=self.n_axons * self.n_groups, width=self.lanes * WEIGHT_WIDTH)
+
+    @property
+    def synapse_row_width(self) -> int:
+        return self.synapse_sram.width
 
     def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
         return pack_rows(self._padded(weights).T.reshape(-1, self.lanes), WEIGHT_WIDTH)
