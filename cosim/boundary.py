@@ -71,7 +71,7 @@ def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = 
 def public_signals(chip: ChipParameters, path: Path) -> Path:
     """Write Verilator's list of the signals that Python touches, all of them in the harness; return ``path``."""
     lines = ["`verilator_config"]
-    names = ["wake", "done", "hung", "n_steps_done", "n_loads"]
+    names = ["rst", "wake", "done", "hung", "n_steps_done", "n_loads"]
     if isinstance(chip.tile.core.engine, AnalogArrayParameters):
         for x, y in chip.tile_addresses:
             names += [

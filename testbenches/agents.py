@@ -1,7 +1,8 @@
 """cocotb agents for streams: source, sink, monitor, and generators of pauses for both ends.
 
-All agents drive at the falling clock edge and look in the read-only phase of the same moment, when everything
-has settled to what the next rising edge will see. So no agent can race another or the design, in any simulator.
+All agents drive at the falling clock edge and look in the read-only phase of the same moment, when
+everything has settled to what the next rising edge will see. So no agent can race another or the design, in
+any simulator.
 """
 
 from collections import deque

@@ -17,7 +17,7 @@ from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.signatures import LoadTarget, SettingsRow
 from rtl_gen.tile import TileParameters
 
-from ..config import ExperimentConfig
+from ..config.experiment import ExperimentConfig
 
 __all__ = ["HOST", "MappedCore", "MappedNetwork", "Position", "Route"]
 

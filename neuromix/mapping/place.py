@@ -6,7 +6,7 @@ import numpy as np
 
 from rtl_gen.formats import EventFormat, bits_for_count
 
-from ..config import ChipConfig
+from ..config.experiment import ChipConfig
 from ..network.quantize import QuantizedNetwork, QuantizedProjection
 from .mapped import HOST, MappedCore, MappedNetwork, Position, Route
 
@@ -61,7 +61,7 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
                     routes=_routes(first, len(weights), there),
                 )
             )
-    n_outputs = len(network.projections[-1].weights)
+    n_outputs = len(network.projections[-1].weight_codes)
     return MappedNetwork(
         event_format=EventFormat(
             x_width=bits_for_count(chip.mesh.width),
@@ -77,7 +77,7 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
         n_neurons=chip.core.neurons,
         fan_out=chip.core.fan_out,
         cores=tuple(cores),
-        input_routes=_routes(0, network.projections[0].weights.shape[1], positions[0]),
+        input_routes=_routes(0, network.projections[0].weight_codes.shape[1], positions[0]),
         n_outputs=n_outputs,
         depth=len(network.projections),
     )

@@ -50,8 +50,10 @@ class Dataset:
                 raise DatasetError(
                     f"{self.name}: {part} images must be {len(labels)} x {self.n_pixels}, got {images.shape}"
                 )
-            images.flags.writeable = False
-            labels.flags.writeable = False
+            for kind, array in (("images", images), ("labels", labels)):
+                view = array.view()
+                view.flags.writeable = False
+                object.__setattr__(self, f"{part}_{kind}", view)
 
     @property
     def n_pixels(self) -> int:

@@ -172,9 +172,9 @@ class Network:
                 f"{path}: network must be a .npz file, got {'a folder' if path.is_dir() else 'nothing there'}"
             )
         try:
+            if not zipfile.is_zipfile(path):
+                raise NetworkFileError(f"{path}: network must be a whole .npz file, got no archive")
             with np.load(path, allow_pickle=False) as file:
-                if not isinstance(file, np.lib.npyio.NpzFile):
-                    raise NetworkFileError(f"{path}: network must be a .npz file, got a single array")
                 arrays = {name: file[name] for name in file.files}
         except NetworkFileError:
             raise

@@ -12,9 +12,10 @@ from .network import Network, Population, Projection
 
 __all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize", "requantize"]
 
-_EXACT_IN_FLOAT64 = 1 << 53
 _SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
 _INT32_MAX = (1 << 31) - 1
+_SCALE_CANDIDATES = np.linspace(1, 0.1, 46)
+"""Share of the largest weight that the largest code may stand for; no saturation comes first: it wins ties."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,6 +81,8 @@ class QuantizedNetwork:
 def quantize(network: Network, *, weight_max: int = 127, activation_max: int = 255) -> QuantizedNetwork:
     """Return ``network`` in integer codes: symmetric weights, one scale per projection.
 
+    The scale is that of least squared error, so that a few large weights may saturate.
+
     Args:
         network: what to quantise.
         weight_max: largest weight code; ``2**(width - 1) - 1`` for weights of ``width`` bits, 2 to 8.
@@ -119,7 +122,7 @@ def requantize(sums: NDArray[np.int64], gain: int, shift: int, activation_max: i
 
 def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedProjection:
     weights, bias = projection.weights, projection.bias
-    scale = (float(np.abs(weights).max()) or 1.0) / weight_max
+    scale = _scale(weights, weight_max)
     try:
         gain, shift = gain_and_shift(scale)
     except ValueError as error:
@@ -147,11 +150,19 @@ def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedPr
     )
 
 
+def _scale(weights: NDArray[np.float64], weight_max: int) -> float:
+    """Return the step with the least squared error: narrow codes gain much by saturating a few weights."""
+    largest = float(np.abs(weights).max())
+    if largest == 0:
+        return 1 / weight_max
+    steps = largest / weight_max * _SCALE_CANDIDATES
+    errors = [
+        np.square(weights - np.clip(np.rint(weights / step), -weight_max, weight_max) * step).sum()
+        for step in steps
+    ]
+    return float(steps[np.argmin(errors)])
+
+
 def _exact_product(codes: NDArray[np.integer], weight_codes: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Return ``codes @ weight_codes.T``; float64 keeps it exact, as no sum of products can reach 2^53."""
-    largest = weight_codes.shape[1] * 127 * 255
-    if largest >= _EXACT_IN_FLOAT64:
-        raise ValueError(
-            f"fan-in must be less than {_EXACT_IN_FLOAT64 // (127 * 255)}, got {weight_codes.shape[1]}"
-        )
+    """Return ``codes @ weight_codes.T`` by way of float64: exact, 2^53 holds 2^38 products of 127 * 255."""
     return (codes.astype(np.float64) @ weight_codes.T.astype(np.float64)).astype(np.int64)

@@ -11,6 +11,7 @@ test images are read once, after a training on all training images that nothing 
 
 import sys
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,16 +54,22 @@ class Recipe:
     """Standard deviation added to hidden activations: noise and offset of analog neurons."""
 
 
-_MNIST_AUGMENTATION = Augmentation(rotation=0.15, scale=0.1, shear=0.1, shift=1.2, elastic=0.8)
-
 RECIPES = {
     "digits-64-32-10": Recipe(
         sizes=(64, 32, 10),
         epochs=300,
         augmentation=Augmentation(rotation=0.1, scale=0.06, shear=0.06, shift=0.35, elastic=0.2),
     ),
-    "mnist-784-100-10": Recipe(sizes=(784, 100, 10), epochs=250, augmentation=_MNIST_AUGMENTATION),
-    "mnist-784-300-100-10": Recipe(sizes=(784, 300, 100, 10), epochs=250, augmentation=_MNIST_AUGMENTATION),
+    "mnist-784-100-10": Recipe(
+        sizes=(784, 100, 10),
+        epochs=300,
+        augmentation=Augmentation(rotation=0.1, scale=0.08, shear=0.08, shift=0.8, elastic=0.5),
+    ),
+    "mnist-784-300-100-10": Recipe(
+        sizes=(784, 300, 100, 10),
+        epochs=250,
+        augmentation=Augmentation(rotation=0.12, scale=0.09, shear=0.1, shift=1.0, elastic=0.65),
+    ),
 }
 """Recipe of every shipped network, by file name without ``.npz``."""
 
@@ -161,6 +168,8 @@ def main(
     if name not in RECIPES:
         raise typer.BadParameter(f"must be one of {', '.join(RECIPES)}, got {name}", param_hint="NAME")
     recipe = RECIPES[name] if epochs is None else replace(RECIPES[name], epochs=epochs)
+    if find_spec("torch") is None:
+        raise typer.BadParameter("training needs PyTorch: pip install 'neuromix[train]'", param_hint="NAME")
     dataset = _load(name, data)
     if not 0 <= hold_out < len(dataset.train_images):
         raise typer.BadParameter(f"must be 0 to {len(dataset.train_images) - 1}", param_hint="--hold-out")
@@ -232,18 +241,16 @@ def _provenance(name: str, recipe: Recipe, dataset: Dataset, result: _Accuracy) 
     """Return what a reader needs to judge the network, or to make it again."""
     import torch
 
+    digits = name.startswith("digits")
     command = f"python -m neuromix.network.training {name}"
     return {
-        "data": dataset.source if dataset.name == "digits" else "MNIST, first 10,000 training images",
-        "split": f"{len(dataset.train_images)} training, {len(dataset.test_images)} test images",
-        "choices": "made on training images held out; test images read once",
-        "command": command if dataset.name == "digits" else f"{command} --data MNIST_FOLDER",
+        "data": dataset.source if digits else "MNIST (LeCun, Cortes and Burges)",
+        "split": f"{len(dataset.train_images)} training and {len(dataset.test_images)} test images, "
+        + ("stratified" if digits else "the first of each set"),
+        "choices": "recipe chosen on held-out training images, not on test images",
+        "command": command if digits else f"{command} --data MNIST_FOLDER",
         "epochs_quantised": round(recipe.epochs * recipe.quantised_share),
-        **{
-            key: value if isinstance(value, int | float) else str(value)
-            for key, value in vars(recipe).items()
-            if key not in ("sizes", "augmentation")
-        },
+        **{key: value for key, value in vars(recipe).items() if key not in ("sizes", "augmentation")},
         **{f"augmentation_{key}": value for key, value in vars(recipe.augmentation).items()},
         "weight_dtype": "float16",
         "torch": torch.__version__,

@@ -244,41 +244,36 @@ class HostRegisters(wiring.Component):
         Fields of ``rw`` hold what was written, those of ``wo`` show it during the strobe and are 0 otherwise,
         and those of ``ro`` are for the caller to drive; what nobody drives stays at its reset value.
         """
-        fields: dict[tuple[str, str], Signal] = {}
-        written: dict[str, Signal] = {}
-        for register in self.register_map:
-            if register.access != "ro":
-                written[register.name] = Signal(name=f"{register.name.lower()}_written")
-            for field in register.fields:
-                fields[register.name, field.name] = Signal(
-                    field.width, init=field.reset, name=f"{register.name}_{field.name}".lower()
-                )
+        readable = [register for register in self.register_map if register.access != "wo"]
+        writable = [register for register in self.register_map if register.access != "ro"]
+        fields = {
+            (register.name, field.name): Signal(
+                field.width, init=field.reset, name=f"{register.name}_{field.name}".lower()
+            )
+            for register in self.register_map
+            for field in register.fields
+        }
+        written = {register.name: Signal(name=f"{register.name}_written".lower()) for register in writable}
 
-        m.d.comb += port.write_error.eq(1)
         with m.Switch(port.write_address[2:]):
-            for register in self.register_map:
-                if register.access == "ro":
-                    continue
+            for register in writable:
                 with m.Case(register.address // REGISTER_BYTES):
-                    m.d.comb += [port.write_error.eq(0), written[register.name].eq(port.write)]
-        for register in self.register_map:
-            if register.access == "ro":
-                continue
+                    m.d.comb += written[register.name].eq(port.write)
+            with m.Default():
+                m.d.comb += port.write_error.eq(1)
+        for register in writable:
             domain = m.d.sync if register.access == "rw" else m.d.comb
             with m.If(written[register.name]):
                 for field in register.fields:
-                    domain += fields[register.name, field.name].eq(
-                        port.write_data[field.offset :][: field.width]
-                    )
+                    bits = port.write_data[field.offset :][: field.width]
+                    domain += fields[register.name, field.name].eq(bits)
 
-        m.d.comb += port.read_error.eq(1)
         with m.Switch(port.read_address[2:]):
-            for register in self.register_map:
-                if register.access == "wo":
-                    continue
+            for register in readable:
                 with m.Case(register.address // REGISTER_BYTES):
-                    m.d.comb += port.read_error.eq(0)
                     for field in register.fields:
-                        slot = port.read_data[field.offset :][: field.width]
-                        m.d.comb += slot.eq(fields[register.name, field.name])
+                        bits = port.read_data[field.offset :][: field.width]
+                        m.d.comb += bits.eq(fields[register.name, field.name])
+            with m.Default():
+                m.d.comb += port.read_error.eq(1)
         return fields, written

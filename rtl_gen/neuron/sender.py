@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..formats import EventFormat, bits_for_count
-from ..memory import SramParameters
+from ..memory import SramParameters, connect_load
 from ..signatures import LoadSignature, LoadTarget, SettingsRow
 
 __all__ = ["EventSender", "EventSenderParameters"]
@@ -90,12 +90,7 @@ class EventSender(wiring.Component):
         fan_out = self.parameters.fan_out
         table = self.parameters.table.place(m, "routes")
         route = data.View(self.parameters.route, table.read_data)
-        load_routes = self.load.strobe & (self.load.target == LoadTarget.ROUTES)
-        m.d.comb += [
-            table.write_enable.eq(load_routes),
-            table.write_row.eq(self.load.row),
-            table.write_data.eq(self.load.data),
-        ]
+        connect_load(m, table, self.load, LoadTarget.ROUTES)
 
         neurons_in_use = Signal(range(self.parameters.n_neurons + 1))
         with m.If(

@@ -40,8 +40,9 @@ async def exchange(
 ) -> dict[str, list[tuple[int, int]]]:
     """Send payloads into the streams named in ``sent``; return (cycle, payload) of what ``outputs`` give.
 
-    Sources pause and sinks stall in each cycle with the given probabilities. Runs for ``n_cycles``, or until all is
-    sent and no output has offered anything for 20 cycles in which it was ready. Asserts that offers are stable.
+    Sources pause and sinks stall in each cycle with the given probabilities. Runs for ``n_cycles``, or
+    until all is sent and no output has offered anything for 20 cycles in which it was ready. Asserts that
+    offers are stable.
     """
     waiting = {name: list(payloads) for name, payloads in sent.items()}
     received: dict[str, list[tuple[int, int]]] = {name: [] for name in outputs}

@@ -73,7 +73,7 @@ def router_traffic(
 def mesh_traffic(
     event_format: EventFormat, tiles: Sequence[Address], n_flits: int, rng: np.random.Generator
 ) -> Traffic:
-    """Return traffic for a mesh: from host and each core ``n_flits`` to host and cores, themselves included."""
+    """Return traffic for a mesh: ``n_flits`` from host and each core to host and cores, also to itself."""
     return _random_traffic(
         event_format,
         inputs=["host_in", *(f"local_in_{x}_{y}" for x, y in tiles)],

@@ -44,7 +44,7 @@ def test_barrier_steps_on_without_input_when_left_closed():
 
 @pytest.mark.parametrize("rise", [1, 2])
 def test_barrier_never_steps_while_the_work_of_a_step_is_pending(rise):
-    """``rise`` is after how many cycles a strobe's work shows; 1 is the rule, 2 a reserve for a sloppy core."""
+    """``rise``: after how many cycles the work of a strobe shows; 1 is the rule, 2 a reserve."""
     barrier = Barrier()
     n_steps = 0
 
