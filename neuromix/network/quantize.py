@@ -15,7 +15,7 @@ __all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantiz
 _SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
 _INT32_MAX = (1 << 31) - 1
 _SCALE_CANDIDATES = np.linspace(1, 0.1, 46)
-"""Share of the largest weight that the largest code may stand for; no saturation comes first: it wins ties."""
+"""Share of the largest weight that the largest code may stand for; no saturation is first, to win ties."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
