@@ -197,7 +197,7 @@ def estimate_energy(
             raise ValueError(f"energy: {what} must be above 0, got {value}")
 
     nets = _annotate(activity, inventory)
-    if not nets.annotated.any():
+    if not nets.annotated[2:].any():  # nets 0 and 1 are the constants
         raise ValueError("energy: activity must be that of the chip in the inventory, got none of its nets")
     accesses = _accesses(nets, inventory)
     dynamic = [
@@ -296,6 +296,9 @@ def _clock_items(activity: Activity, inventory: Inventory, table: PriceTable) ->
 
 def _register_file_items(nets: _Nets, inventory: Inventory, table: PriceTable) -> Iterator[EnergyItem]:
     for file in inventory.register_files:
+        if not nets.annotated[file.write_enable].all():
+            where = ".".join(inventory.instances[file.instance]) or "chip"
+            raise ValueError(f"energy: write enable of a memory in {where} must be traced, got no activity")
         bits_written = nets.cycles_high[file.write_enable].sum()
         yield EnergyItem(
             instance=inventory.instances[file.instance],

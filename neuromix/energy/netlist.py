@@ -358,7 +358,9 @@ class _Walk:
         for cell_name, cell in module["cells"].items():
             pins = {pin: [net(bit) for bit in bits] for pin, bits in cell["connections"].items()}
             kind, below = cell["type"], (*path, cell_name.removeprefix("\\"))
-            if kind == "$mem_v2":
+            if kind == "$mux":
+                self._mux(pins, instance)
+            elif kind == "$mem_v2":
                 self._register_file(cell["parameters"], pins, instance)
             elif kind not in self._modules:
                 self._cells.append(
@@ -372,6 +374,24 @@ class _Walk:
     def _with_open_pins(self, kind: str, pins: Mapping[str, list[int]]) -> dict[str, list[int]]:
         ports = self._modules[kind]["ports"]
         return {name: pins.get(name) or self._fresh(len(port["bits"])) for name, port in ports.items()}
+
+    def _mux(self, pins: Mapping[str, list[int]], instance: int) -> None:
+        """Add a multiplexer: a gate where one choice is constant, nothing but a wire where both are."""
+        select = pins["S"][0]
+        chosen: dict[str, list[tuple[int, int, int]]] = {"$mux": [], "$and": []}
+        for a, b, y in zip(pins["A"], pins["B"], pins["Y"], strict=True):
+            if a == b:
+                self._join(y, a)
+            elif (a, b) == (0, 1):
+                self._join(y, select)
+            else:
+                chosen["$and" if a < 2 or b < 2 else "$mux"].append((a, b, y))
+        for kind, bits in chosen.items():
+            if bits:
+                a_bits, b_bits, y_bits = ([*column] for column in zip(*bits, strict=True))
+                self._cells.append(
+                    (instance, _cell(kind, {}, {"A": a_bits, "B": b_bits, "S": [select], "Y": y_bits}, kind))
+                )
 
     def _register_file(
         self, parameters: Mapping[str, str], pins: Mapping[str, list[int]], instance: int

@@ -15,12 +15,12 @@ __all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantiz
 _SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
 _INT32_MAX = (1 << 31) - 1
 _SCALE_CANDIDATES = np.linspace(1, 0.1, 46)
-"""Share of the largest weight that the largest code may stand for; no saturation comes first: it wins ties."""
+"""Share of the largest weight that the largest code may stand for; no saturation is first, to win ties."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedProjection:
-    """Integer synapses between two populations, and what rounding them has cost; the arrays are read-only."""
+    """Integer synapses between two populations, and the cost of rounding; arrays are read-only copies."""
 
     source: str
     target: str
@@ -40,8 +40,10 @@ class QuantizedProjection:
     """Largest distance of a weight or bias from what its code stands for."""
 
     def __post_init__(self) -> None:
-        self.weight_codes.flags.writeable = False
-        self.bias_codes.flags.writeable = False
+        for name, dtype in (("weight_codes", np.int8), ("bias_codes", np.int32)):
+            array = np.array(getattr(self, name), dtype)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
     @property
     def label(self) -> str:

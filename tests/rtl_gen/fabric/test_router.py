@@ -1,9 +1,15 @@
 import gc
+import os
+import subprocess
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from amaranth.hdl import Signal
 
+from cosim.simulator import find_simulator
+from rtl_gen.emit import emit_verilog
 from rtl_gen.fabric.route import Direction
 from rtl_gen.fabric.router import Router
 from rtl_gen.formats import EventFormat
@@ -157,9 +163,49 @@ def test_router_refuses_depth_out_of_range():
 
 @pytest.mark.parametrize("payload_width", [0, 8])
 def test_router_works_in_every_simulator(bench, payload_width):
-    event_format = {"x_width": 2, "y_width": 2, "axon_width": 9, "payload_width": payload_width}
+    event_format = replace(FORMAT, payload_width=payload_width)
     bench(
-        top=Router(EventFormat(**event_format), 2),
+        top=Router(event_format, 2),
         module="testbenches.fabric.router_bench",
-        parameters={"event_format": event_format, "here": HERE, "seed": 8},
+        parameters={"event_format": asdict(event_format), "here": HERE, "seed": 8},
     )
+
+
+VERILATOR_WAIVERS = {
+    "CASEINCOMPLETE": "Amaranth assigns the default before the case statement",
+    "DECLFILENAME": "a file holds a block together with its submodules",
+    "PROCASSINIT": "registers have an initial value and a reset, as a simulation before reset needs",
+    "UNUSEDSIGNAL": "Amaranth names the fields of a flit beside the flit; a queue reads only the whole",
+    "WIDTHEXPAND": "Yosys writes constants as narrow as they can be",
+    "WIDTHTRUNC": "Yosys compares with zero by logical not of the whole word",
+}
+
+
+@pytest.mark.parametrize("simulator_name", ["verilator"], indirect=True)
+def test_router_verilog_has_no_verilator_warning_but_the_waived(simulator_name, test_folder):
+    executable = Path(find_simulator(simulator_name))
+    lint = subprocess.run(
+        [executable, "--lint-only", "-Wall", *(f"-Wno-{name}" for name in VERILATOR_WAIVERS), "router.v"],
+        cwd=write_router(test_folder),
+        env=os.environ | {"VERILATOR_ROOT": str(executable.parent.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert (lint.returncode, lint.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("simulator_name", ["icarus"], indirect=True)
+def test_router_verilog_has_no_icarus_warning(simulator_name, test_folder):
+    lint = subprocess.run(
+        [find_simulator(simulator_name), "-Wall", "-o", "router.vvp", "router.v"],
+        cwd=write_router(test_folder),
+        capture_output=True,
+        text=True,
+    )
+    assert (lint.returncode, lint.stderr) == (0, "")
+
+
+def write_router(folder: Path) -> Path:
+    for name, text in emit_verilog(Router(FORMAT, 2), "router").items():
+        (folder / name).write_text(text)
+    return folder
