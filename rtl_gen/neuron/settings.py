@@ -13,7 +13,6 @@ __all__ = ["Settings"]
 class Settings(wiring.Component):
     """What a compute engine takes from the load target ``SETTINGS``; all zero after reset.
 
-
     Members
     -------
     load : In(LoadSignature)

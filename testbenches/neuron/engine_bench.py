@@ -84,7 +84,7 @@ class EngineBench:
     async def configure(self, weights: NDArray[np.int64]) -> None:
         """Load weights and settings over the load bus, then wait until the engine is idle."""
         rows = self.engine.synapse_rows(weights)
-        for row, word, data in rows_to_words(rows, self.engine.synapse_sram.width):
+        for row, word, data in rows_to_words(rows, self.engine.synapse_row_width):
             await self.load(LoadTarget.SYNAPSES, row, word, data)
         await self.set_registers(n_neurons=len(weights))
 
