@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 from numpy.typing import NDArray
 
 from ..memory import SramParameters, connect_load, pack_rows
@@ -53,10 +54,10 @@ class ParallelEngineParameters(EngineParameters):
 
 
 class ParallelEngine(wiring.Component):
-    """Parallel engine of interface :class:`EngineSignature`.
+    """Parallel engine of interface :class:`EngineSignature` and a ``collision`` flag.
 
     Events are always accepted. Codes are finished ``neurons in use + latency of the neuron + 2`` cycles after
-    ``step``.
+    ``step``. ``collision`` tells, until reset, that two events of one step met on one axon.
 
     Attributes
     ----------
@@ -67,7 +68,7 @@ class ParallelEngine(wiring.Component):
     def __init__(self, parameters: ParallelEngineParameters) -> None:
         self.parameters = parameters
         self.srams = (parameters.synapse_sram,)
-        super().__init__(parameters.signature)
+        super().__init__({**parameters.signature.members, "collision": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         parameters = self.parameters
@@ -89,6 +90,7 @@ class ParallelEngine(wiring.Component):
         reading = Signal()
         m.d.comb += [
             axons.step.eq(self.step),
+            self.collision.eq(axons.collision),
             reading.eq(self.busy & (n_read != settings.neurons)),
             synapses.read_enable.eq(reading),
             synapses.read_row.eq(n_read),

@@ -236,6 +236,24 @@ async def events_for_bias_axons_and_beyond_are_ignored(dut: Any) -> None:
 
 
 @cocotb.test()
+async def second_event_on_an_axon_is_flagged_where_it_would_be_lost(dut: Any) -> None:
+    bench = EngineBench(dut)
+    await bench.start()
+    weights, inputs = bench.random_weights(bench.engine.n_neurons), bench.random_inputs(n_steps=3)
+    await bench.configure(weights)
+    await bench.run(inputs, weights)
+    if not hasattr(dut, "collision"):  # an engine that accumulates both loses nothing
+        return
+    assert not dut.collision.value, "one event per axon and step is no collision"
+    await bench.send(bench.events(inputs[0]))
+    await bench.send(bench.events(inputs[0])[:1])
+    await bench.step()
+    assert dut.collision.value
+    await bench.reset()
+    assert not dut.collision.value
+
+
+@cocotb.test()
 async def only_neurons_in_use_cost_cycles(dut: Any) -> None:
     bench = EngineBench(dut)
     await bench.start()
@@ -299,6 +317,27 @@ async def works_again_after_reset_in_mid_step(dut: Any) -> None:
         assert bench.n_finished == n_finished, "reset must not look like the end of a step"
         await bench.set_registers(len(weights))
         assert_equal(await bench.run(inputs, weights), expected)
+
+
+@cocotb.test()
+async def codes_turn_exactly_at_rounding_ties_and_clamps(dut: Any) -> None:
+    """Sums that differ by one, around zero and around the largest code, without and with a shift."""
+    bench = EngineBench(dut)
+    await bench.start()
+    n_neurons, code_max = bench.engine.n_neurons, bench.engine.event_format.payload_max
+    inputs = np.zeros((1, bench.engine.n_event_axons), dtype=np.int64)
+    inputs[0, :2] = 1, code_max
+    bench.gain = 1
+    for multiple, bench.shift in ((0, 0), (1, 0), (0, 1), (2, 1)):
+        sums = []
+        for first in range(-4, 5, n_neurons):
+            weights = np.zeros((n_neurons, bench.engine.n_axons), dtype=np.int64)
+            weights[:, 0] = first + np.arange(n_neurons)
+            weights[:, 1] = multiple
+            sums += (weights[:, 0] + multiple * code_max).tolist()
+            await bench.configure(weights)
+            assert_equal(await bench.run(inputs, weights), bench.expected(inputs, weights))
+        assert {multiple * code_max + offset for offset in range(-4, 5)} <= set(sums)
 
 
 @cocotb.test()

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cosim.simulator import find_simulator
+from cosim.simulator import SimulationError, find_simulator
 from rtl_gen.emit import emit_verilog
+from rtl_gen.neuron import event_engine, requantizer, serial_mac
 from rtl_gen.neuron.engine import EngineParameters
+from testbenches.host.mutant import mutant
 from testbenches.neuron.engine_bench import engine_parameters
 
 COMMON = {"n_axons": 13, "n_bias_axons": 2, "axon_width": 4, "payload_width": 8}
@@ -34,6 +36,23 @@ WAIVED = {
 }
 
 
+MARKS = (pytest.mark.cosim, pytest.mark.icarus)
+
+FAULTS = {
+    "saturation_one_late": (requantizer, "rounded > code_max", "rounded > code_max + 1"),
+    "no_rounding": (requantizer, "(doubled + 1) >> 1", "doubled >> 1"),
+    "accumulator_one_bit_narrow": (serial_mac, "mac.accumulator_width)", "mac.accumulator_width - 1)"),
+    "accumulator_not_cleared": (serial_mac, "Mux(self.flush, 0, total)", "total"),
+    "last_group_skipped": (event_engine, "m.If(group == groups_in_use)", "m.If(next_group == groups_in_use)"),
+    "not_cleared_after_reset": (event_engine, "flush.eq(flushing | clearing)", "flush.eq(flushing)"),
+}
+FAULTY_CLASS = {
+    requantizer: (serial_mac, "Requantizer"),
+    serial_mac: (serial_mac, "SerialMac"),
+    event_engine: (event_engine, "EventEngine"),
+}
+
+
 @pytest.fixture(params=ENGINES)
 def engine_arguments(request: pytest.FixtureRequest) -> dict[str, object]:
     return ENGINES[request.param]
@@ -50,6 +69,19 @@ def test_engine_keeps_its_contract(bench: Callable[..., None], engine_arguments:
         module="testbenches.neuron.engine_bench",
         parameters=engine_arguments,
     )
+
+
+@pytest.mark.parametrize("simulator_name", [pytest.param("icarus", marks=MARKS)], indirect=True)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_contract_bench_sees_a_fault(
+    fault: str, bench: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, old, new = FAULTS[fault]
+    user, name = FAULTY_CLASS[module]
+    monkeypatch.setattr(user, name, getattr(mutant(module, old, new), name))
+    arguments = ENGINES["event_4_lanes"]
+    with pytest.raises(SimulationError, match=r"PASS=\d+ FAIL=[1-9]"):
+        bench(engine_parameters(**arguments).create(), "testbenches.neuron.engine_bench", arguments)
 
 
 def test_twin_adds_bias_axons_to_the_sum(engine: EngineParameters) -> None:
