@@ -37,7 +37,7 @@ def _verilator(files: list[str], folder: Path) -> tuple[str, ...]:
     waivers = resources.files("cosim").joinpath("waivers.vlt")
     command = [executable, "--lint-only", "-Wall", "--top-module", CHIP_MODULE, str(waivers), *files]
     root = {"VERILATOR_ROOT": str(Path(executable).parent.parent)}
-    return _complaints(command, folder, root)
+    return tuple(line for line in _complaints(command, folder, root) if line.startswith("%"))
 
 
 def _yosys(files: list[str], folder: Path) -> tuple[str, ...]:
