@@ -220,3 +220,9 @@ def test_activity_of_another_chip_is_refused(counter: Inventory) -> None:
 def test_conditions_must_be_physical(counter: Inventory) -> None:
     with pytest.raises(ValueError, match=r"energy: clock_hz must be above 0, got 0$"):
         estimate(counter, clock_hz=0)
+
+
+def test_the_documented_limits_are_those_of_the_report() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "energy.md").read_text()
+    for limit in LIMITS:
+        assert f"- {limit}\n" in text
