@@ -1,12 +1,12 @@
 """Interfaces between blocks that are written apart: events, memory loading, compute engines."""
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .formats import EventFormat
 
-__all__ = ["LOAD_WORD_WIDTH", "EngineSignature", "LoadSignature", "LoadTarget"]
+__all__ = ["LOAD_WORD_WIDTH", "EngineSignature", "LoadSignature", "LoadTarget", "SettingsRow", "share"]
 
 LOAD_WORD_WIDTH = 32
 """Width of one write on the load bus [bits]."""
@@ -20,11 +20,24 @@ class LoadTarget:
     ROUTES = 1
     """Routing table: row ``neuron * fan_out + entry`` holds ``{valid, flit without payload}``."""
     SETTINGS = 2
-    """Row 0 gain, row 1 shift, row 2 number of axons in use, row 3 number of neurons in use."""
+    """Registers: see :class:`SettingsRow`."""
     TRIMS = 3
-    """Row ``neuron`` holds that neuron's trim codes: offset in the low byte, gain in the next, both signed."""
+    """Row ``neuron`` holds that neuron's two signed trim codes: offset in the low byte, gain in the next."""
 
     WIDTH = 2
+
+
+class SettingsRow:
+    """Which setting of a core a row of ``LoadTarget.SETTINGS`` is."""
+
+    GAIN = 0
+    """Multiplier of the requantisation."""
+    SHIFT = 1
+    """Right shift of the requantisation."""
+    AXONS_IN_USE = 2
+    """How many axons carry events, bias axons not counted."""
+    NEURONS_IN_USE = 3
+    """How many neurons compute; the others stay silent. 0 after reset."""
 
 
 class LoadSignature(wiring.Signature):
@@ -61,8 +74,8 @@ class EngineSignature(wiring.Signature):
 
     Life of a step: events arrive and are absorbed (always within a bounded number of cycles, whatever
     happens at the output); ``step`` strobes when the whole chip is idle; the engine computes every neuron's
-    code from what it had absorbed and strobes ``finished``; from then until the next ``step`` the codes can be
-    read while the events of the new step are absorbed already.
+    code from what it had absorbed and strobes ``finished``; from then until the next ``step`` the codes can
+    be read while the events of the new step are absorbed already.
 
     Members
     -------
@@ -95,3 +108,9 @@ class EngineSignature(wiring.Signature):
                 "load": In(LoadSignature()),
             }
         )
+
+
+def share(m: Module, source: wiring.PureInterface, sink: wiring.PureInterface) -> None:
+    """Drive every member of the load bus ``sink`` from ``source``, which may drive several."""
+    for name in LoadSignature().members:
+        m.d.comb += getattr(sink, name).eq(getattr(source, name))

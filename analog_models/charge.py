@@ -1,0 +1,51 @@
+"""Energy of an analog operation: the charge it takes from the supply, item by item.
+
+Settling is not modelled: the time that the currents flow is the caller's statement.
+"""
+
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .device import gate_voltage
+from .process import Process
+
+__all__ = ["ITEMS", "STATIC_ITEMS", "bias_energy", "capacitor_energy", "gate_swing"]
+
+ITEMS = MappingProxyType(
+    {
+        "input_dac": "currents of the input DACs: V_dd I_in x/256 t",
+        "mdac_gate": "gate lines charged to the input's V_GS, once per step and active axon: V_dd C V_GS",
+        "mdac_bias": "currents of the switched-on mirrors, this chip's: V_dd I_unit x/256 |w_eff| t",
+        "activation_bias": "tail currents of the activation pairs: V_dd I_tail t",
+        "trim": "currents of the trim DACs: V_dd I_trim |code| t",
+        "reset": "summing nodes precharged from ground, an upper bound: C V_dd^2",
+        "adc": "conversions: the price of 8 bits, in proportion to the bits",
+    }
+)
+"""Every item of the energy of a step, and its equation."""
+
+STATIC_ITEMS = ("activation_bias", "trim", "reset", "adc")
+"""Items that do not depend on the input: a step without events takes these."""
+
+
+def bias_energy(supply: float, current: float, time: float) -> float:
+    """Return the energy [J] of ``current`` [A] drawn from ``supply`` [V] for ``time`` [s]."""
+    return supply * current * time
+
+
+def capacitor_energy(supply: float, capacitance: float, swing: float) -> float:
+    """Return the energy [J] that charging ``capacitance`` [F] by ``swing`` [V] takes from ``supply`` [V]."""
+    return supply * capacitance * swing
+
+
+def gate_swing(
+    process: Process, full_scale_ic: float, levels: int, temperature: float
+) -> NDArray[np.float64]:
+    """Return the gate voltage of a mirror ``[code]`` [V] for each input code; 0 for code 0.
+
+    Code ``levels`` would run the mirror at ``full_scale_ic``.
+    """
+    ic = full_scale_ic * np.arange(1, levels) / levels
+    return np.concatenate([[0.0], gate_voltage(process, ic, temperature)])

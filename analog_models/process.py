@@ -1,0 +1,35 @@
+"""Constants of a silicon process that the models need, each with its source."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .quantity import check_quantities, quantity
+
+__all__ = ["GENERIC_65", "PROCESSES", "Process"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """What a process gives the designer of n-channel current mirrors and pairs."""
+
+    name: str
+    a_vt: float = quantity(3.5e-9, "V*m", 0, 50e-9, "Pelgrom, threshold: 3.5 mV um", "typical of 65 nm [R]")
+    a_beta: float = quantity(1e-8, "m", 0, 1e-7, "Pelgrom, current factor: 1 % um", "typical of 65 nm [R]")
+    slope_factor: float = quantity(1.53, "", 1, 3, "EKV slope factor n", "ngspice, PTM 65 nm bulk [M]")
+    specific_current: float = quantity(
+        1.6e-6, "A", 1e-9, 1e-4, "EKV, W = L, 300 K", "fits gm/I of PTM 65 nm to 10 % [D]"
+    )
+    threshold_voltage: float = quantity(0.42, "V", 0, 2, "of a long device", "typical of 65 nm [R]")
+    gate_capacitance: float = quantity(
+        11.75e-3, "F/m^2", 1e-4, 0.1, "of a mirror", "0.47 fF for 0.2x0.2 um, PTM [M]"
+    )
+
+    def __post_init__(self) -> None:
+        check_quantities(self, f"process {self.name}")
+
+
+GENERIC_65 = Process(name="generic-65")
+"""A 65 nm bulk process from public figures; no foundry's process."""
+
+PROCESSES = MappingProxyType({process.name: process for process in (GENERIC_65,)})
+"""Processes by name."""

@@ -1,0 +1,102 @@
+"""The Python side of a co-simulation: answers for the analog arrays while the simulator runs.
+
+cocotb loads this module into the simulator. The harness has the clock and plays the stimulus; Python sleeps
+until ``wake`` toggles, once per time step, evaluates every array and writes its codes back.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+import numpy.typing as npt
+from cocotb.triggers import FallingEdge, First, RisingEdge, ValueChange
+
+from analog_models.neuron import MixedSignalNeuronBank
+
+from .arrays import JOB_VARIABLE, ArrayJob, read_array_jobs
+
+__all__ = ["play"]
+
+
+class _Array:
+    """One array's model behind its ports; gets its weights and trims from what the hardware put there."""
+
+    def __init__(self, dut: Any, job: ArrayJob, rows: dict[int, int]) -> None:
+        self._input_codes = getattr(dut, f"input_codes_{job.suffix}")
+        self._output_codes = getattr(dut, f"output_codes_{job.suffix}")
+        n_neurons, n_axons = job.draw.n_neurons, job.draw.n_axons
+        codes = np.zeros((n_axons, n_neurons), dtype=np.int64)
+        for axon, row in rows.items():
+            codes[axon] = _fields(row, n_neurons, 8)
+        weights = np.where(codes & 0x80, -(codes & 0x7F), codes).T
+        self._activation_width = job.code_max.bit_length()
+        self._n_axons = n_axons
+        self._bank: MixedSignalNeuronBank = job.parameters.bank(
+            job.draw,
+            weights=weights,
+            gain=int(getattr(dut, f"gain_{job.suffix}").value),
+            shift=int(getattr(dut, f"shift_{job.suffix}").value),
+            code_max=job.code_max,
+            offset_trim=_signed_bytes(getattr(dut, f"offset_trims_{job.suffix}"), n_neurons),
+            gain_trim=_signed_bytes(getattr(dut, f"gain_trims_{job.suffix}"), n_neurons),
+            noise_seed=job.noise_seed,
+        )
+
+    def evaluate(self, step: int) -> None:
+        """Answer the codes that the array sees in ``step``."""
+        inputs = _fields(int(self._input_codes.value), self._n_axons, self._activation_width)
+        codes = self._bank.evaluate(inputs[np.newaxis], first_step=step).codes[0]
+        self._output_codes.value = _packed(codes, self._activation_width)
+
+
+@cocotb.test()
+async def play(dut: Any) -> None:
+    """Answer until the harness is done; fail if it hangs."""
+    folder = Path(os.environ[JOB_VARIABLE])
+    jobs = read_array_jobs(folder)
+    arrays: list[_Array] = []
+    loads = -1
+    await FallingEdge(dut.rst)
+    done = RisingEdge(dut.done)
+    wake = ValueChange(dut.wake)
+    while jobs and await First(wake, done) is wake:
+        if loads != (loads := int(dut.n_loads.value)):  # something was loaded since the last look
+            arrays = _loaded_arrays(dut, jobs, folder / "weights.txt")
+        step = int(dut.n_steps_done.value) - 1  # the strobe that ended the step was counted already
+        for array in arrays:
+            array.evaluate(step)
+    if not jobs:
+        await done
+    if int(dut.hung.value):
+        raise RuntimeError(f"step {int(dut.n_steps_done.value)} did not end: the watchdog bit, see the log")
+
+
+def _loaded_arrays(dut: Any, jobs: list[ArrayJob], path: Path) -> list[_Array]:
+    """Return a model for each array that weights were written to, in the order in which they were written."""
+    rows: dict[tuple[int, int], dict[int, int]] = {}
+    for line in path.read_text().splitlines():
+        x, y, row, weights = line.split()
+        rows.setdefault((int(x), int(y)), {})[int(row)] = int(weights, 16)
+    return [_Array(dut, job, rows[job.x, job.y]) for job in jobs if (job.x, job.y) in rows]
+
+
+def _fields(word: int, count: int, width: int) -> npt.NDArray[np.int64]:
+    """Return ``count`` fields of ``width`` bits of ``word``, low field first."""
+    raw = np.frombuffer(word.to_bytes(-(-count * width // 8), "little"), dtype=np.uint8)
+    if width == 8:
+        return raw.astype(np.int64)
+    bits = np.unpackbits(raw, bitorder="little")[: count * width].reshape(count, width)
+    return bits.astype(np.int64) @ (1 << np.arange(width))
+
+
+def _packed(codes: npt.NDArray[np.int64], width: int) -> int:
+    """Return the word whose fields of ``width`` bits are ``codes``, low field first."""
+    bits = (codes[:, np.newaxis] >> np.arange(width)) & 1
+    return int.from_bytes(np.packbits(bits.astype(np.uint8).ravel(), bitorder="little").tobytes(), "little")
+
+
+def _signed_bytes(handle: Any, count: int) -> npt.NDArray[np.int64]:
+    """Return the two's complement bytes of a signal."""
+    return _fields(int(handle.value), count, 8).astype(np.int8).astype(np.int64)

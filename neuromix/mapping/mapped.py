@@ -1,0 +1,145 @@
+"""A network on a chip: which neurons live in which core, and what each memory holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rtl_gen.boundary.analog_array import AnalogArrayParameters
+from rtl_gen.chip import ChipParameters
+from rtl_gen.fabric.route import HOST
+from rtl_gen.formats import EventFormat
+from rtl_gen.host.loader import MemoryImage
+from rtl_gen.neuron.core import CoreParameters
+from rtl_gen.neuron.engine import EngineParameters
+from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
+from rtl_gen.signatures import LoadTarget, SettingsRow
+from rtl_gen.tile import TileParameters
+
+from ..config.experiment import ExperimentConfig
+
+__all__ = ["HOST", "MappedCore", "MappedNetwork", "Position", "Route"]
+
+Position = tuple[int, int]
+"""Tile coordinates (x, y); the host is :data:`HOST`."""
+
+Route = tuple[int, int, int]
+"""Where an event goes: (x, y, axon)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MappedCore:
+    """What one core holds.
+
+    ``weights[post, pre]`` covers the core's neurons in use and all its axons, bias axons last;
+    ``routes[neuron]`` lists that neuron's destinations.
+    """
+
+    x: int
+    y: int
+    population: str
+    first_neuron: int
+    weights: npt.NDArray[np.int64]
+    gain: int
+    shift: int
+    routes: tuple[tuple[Route, ...], ...]
+
+    @property
+    def position(self) -> Position:
+        """Tile coordinates."""
+        return self.x, self.y
+
+    @property
+    def n_neurons(self) -> int:
+        """How many neurons are in use."""
+        return len(self.weights)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MappedNetwork:
+    """A quantised network placed on a mesh. Cores come in the order in which a sample passes them."""
+
+    event_format: EventFormat
+    mesh_width: int
+    mesh_height: int
+    queue_depth: int
+    n_axons: int
+    n_bias_axons: int
+    n_neurons: int
+    fan_out: int
+    cores: tuple[MappedCore, ...]
+    input_routes: tuple[tuple[Route, ...], ...]
+    n_outputs: int
+    depth: int
+    """Layers of neurons: a sample that enters in step t leaves in step t + depth."""
+
+    def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
+        """Return the engine of ``back_end`` at this network's core size."""
+        sizes = {
+            "event_format": self.event_format,
+            "n_axons": self.n_axons,
+            "n_bias_axons": self.n_bias_axons,
+            "n_neurons": self.n_neurons,
+        }
+        match back_end:
+            case "parallel":
+                return ParallelEngineParameters(**sizes)
+            case "serial" if config.back_ends.serial:
+                return EventEngineParameters(**sizes, lanes=config.back_ends.serial.lanes)
+            case "mixed_signal" if array := config.back_ends.mixed_signal:
+                return AnalogArrayParameters(
+                    **sizes,
+                    reset_cycles=array.reset_cycles,
+                    settle_cycles=array.settle_cycles,
+                    convert_cycles=array.convert_cycles,
+                )
+        raise ValueError(f"back end must be one of the experiment's, got {back_end}")
+
+    def chip(self, engine: EngineParameters) -> ChipParameters:
+        """Return the chip whose cores compute with ``engine``."""
+        return ChipParameters(
+            mesh_width=self.mesh_width,
+            mesh_height=self.mesh_height,
+            tile=TileParameters(
+                core=CoreParameters(engine=engine, fan_out=self.fan_out), queue_depth=self.queue_depth
+            ),
+        )
+
+    def memory_images(
+        self, chip: ChipParameters, trims: Mapping[Position, npt.ArrayLike] | None = None
+    ) -> list[MemoryImage]:
+        """Return what the host loads before the first step, tile by tile.
+
+        ``trims[position][neuron]`` holds a core's trim words; without them trims keep their reset value, 0.
+        """
+        core_parameters = chip.tile.core
+        images = []
+        for core in self.cores:
+            settings = {
+                SettingsRow.GAIN: core.gain,
+                SettingsRow.SHIFT: core.shift,
+                SettingsRow.AXONS_IN_USE: self.n_axons - self.n_bias_axons,
+                SettingsRow.NEURONS_IN_USE: core.n_neurons,
+            }
+            contents = [
+                (
+                    LoadTarget.SYNAPSES,
+                    core_parameters.engine.synapse_row_width,
+                    core_parameters.engine.synapse_rows(core.weights),
+                ),
+                (
+                    LoadTarget.ROUTES,
+                    core_parameters.sender.table.width,
+                    core_parameters.sender.table_rows(core.routes),
+                ),
+                (LoadTarget.SETTINGS, 32, [settings[row] for row in sorted(settings)]),
+            ]
+            if trims and core.position in trims:
+                contents.append((LoadTarget.TRIMS, 32, [int(word) for word in np.asarray(trims[core.position])]))
+            images += [
+                MemoryImage(x=core.x, y=core.y, target=target, row_width=width, rows=rows)
+                for target, width, rows in contents
+            ]
+        return images

@@ -1,0 +1,61 @@
+"""How software fills a chip's memories: register writes for its memory images."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rtl_gen.signatures import LOAD_WORD_WIDTH, LoadTarget
+
+from .registers import HostAddress
+
+__all__ = ["MemoryImage", "load_writes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryImage:
+    """What one memory of the tile at ``x``, ``y`` is to hold, from ``first_row`` on.
+
+    ``target`` is a :class:`rtl_gen.signatures.LoadTarget`; a row is an unsigned number of ``row_width`` bits.
+    """
+
+    x: int
+    y: int
+    target: int
+    row_width: int
+    rows: Sequence[int]
+    first_row: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("x", 0, 255),
+            ("y", 1, 255),
+            ("target", 0, (1 << LoadTarget.WIDTH) - 1),
+            ("row_width", 1, LOAD_WORD_WIDTH << 10),
+            ("first_row", 0, (1 << 20) - len(self.rows)),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"{self.where}: {name} must be {low} to {high}, got {value}")
+        for row, value in enumerate(self.rows, self.first_row):
+            if value < 0 or value >> self.row_width:
+                raise ValueError(
+                    f"{self.where}, row {row}: value must fit {self.row_width} unsigned bits, got {value:#x}"
+                )
+
+    @property
+    def where(self) -> str:
+        """Which memory this is, for messages."""
+        return f"tile ({self.x}, {self.y}), load target {self.target}"
+
+
+def load_writes(images: Iterable[MemoryImage]) -> Iterator[tuple[int, int]]:
+    """Yield (byte address, value) of the register writes that load ``images``, in order.
+
+    Only while STATUS shows the chip not busy.
+    """
+    for image in images:
+        yield HostAddress.LOAD_TILE, image.y << 8 | image.x
+        yield HostAddress.LOAD_TARGET, image.target
+        for row, value in enumerate(image.rows, image.first_row):
+            yield HostAddress.LOAD_ROW, row
+            for low_bit in range(0, image.row_width, LOAD_WORD_WIDTH):
+                yield HostAddress.LOAD_DATA, int(value) >> low_bit & ((1 << LOAD_WORD_WIDTH) - 1)

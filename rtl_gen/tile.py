@@ -1,0 +1,108 @@
+"""Tile: a router and a core. Every tile of a chip is the same module; straps tell it where it is."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .fabric.router import Router
+from .neuron.core import Core, CoreParameters
+from .signatures import LoadSignature, share
+
+__all__ = ["LINKS", "Tile", "TileParameters"]
+
+LINKS = ("north", "east", "south", "west")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileParameters:
+    """A core and the depth of its router's input queues."""
+
+    core: CoreParameters
+    queue_depth: int
+
+    def create(self) -> "Tile":
+        """Return the hardware."""
+        return Tile(self)
+
+
+class Tile(wiring.Component):
+    """One node of the mesh.
+
+    Members
+    -------
+    x, y : In
+        Where the tile is: straps, constant while the chip runs.
+    north_in, north_out, ... : In, Out(stream of EventFormat.flit)
+        Links to the neighbours.
+    step : In(1)
+        Strobe: the time step is over.
+    busy : Out(1)
+        The core works or the router holds a flit.
+    collision : Out(1)
+        See :class:`~rtl_gen.neuron.core.Core`.
+    load, load_x, load_y : In
+        The load bus and the tile that it addresses.
+    sent, sent_flit, received, received_event : Out
+        Probes for verification: strobes, and the events that enter and leave the fabric at this tile.
+    """
+
+    x: Signal
+    y: Signal
+
+    def __init__(self, parameters: TileParameters) -> None:
+        self.parameters = parameters
+        event_format = parameters.core.engine.event_format
+        self._router = Router(event_format, parameters.queue_depth)
+        self._core: Core = parameters.core.create()
+        self.srams = self._core.srams
+        self.emitted_apart = self._core.emitted_apart
+        flits = stream.Signature(event_format.flit)
+        super().__init__(
+            {
+                "x": In(unsigned(event_format.x_width)),
+                "y": In(unsigned(event_format.y_width)),
+                **{f"{link}_in": In(flits) for link in LINKS},
+                **{f"{link}_out": Out(flits) for link in LINKS},
+                "step": In(1),
+                "busy": Out(1),
+                "collision": Out(1),
+                "load": In(LoadSignature()),
+                "load_x": In(unsigned(event_format.x_width)),
+                "load_y": In(unsigned(event_format.y_width)),
+                "sent": Out(1),
+                "sent_flit": Out(unsigned(event_format.flit_width)),
+                "received": Out(1),
+                "received_event": Out(unsigned(event_format.event.size)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.router = router = self._router
+        m.submodules.core = core = self._core
+        for link in LINKS:
+            wiring.connect(m, wiring.flipped(getattr(self, f"{link}_in")), getattr(router, f"{link}_in"))
+            wiring.connect(m, getattr(router, f"{link}_out"), wiring.flipped(getattr(self, f"{link}_out")))
+        wiring.connect(m, core.flits, router.local_in)
+        arrived = router.local_out
+        m.d.comb += [
+            core.events.valid.eq(arrived.valid),
+            arrived.ready.eq(core.events.ready),
+            # An event is the low part of a flit: what is left when the destination is reached.
+            core.events.payload.as_value().eq(arrived.payload.as_value()),
+            router.x.eq(self.x),
+            router.y.eq(self.y),
+            core.step.eq(self.step),
+            self.busy.eq(core.busy | ~router.idle),
+            self.collision.eq(core.collision),
+            self.sent.eq(core.flits.valid & core.flits.ready),
+            self.sent_flit.eq(core.flits.payload),
+            self.received.eq(arrived.valid & arrived.ready),
+            self.received_event.eq(core.events.payload),
+        ]
+        selected = (self.load_x == self.x) & (self.load_y == self.y)
+        share(m, self.load, core.load)
+        m.d.comb += core.load.strobe.eq(self.load.strobe & selected)
+        return m

@@ -1,0 +1,1 @@
+"""Benches of the host side: register bus and event streams."""

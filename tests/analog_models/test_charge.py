@@ -1,0 +1,128 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analog_models.charge import ITEMS, STATIC_ITEMS, gate_swing
+from analog_models.neuron import MixedSignalNeuronBank, MixedSignalNeuronParameters
+from analog_models.process import GENERIC_65
+
+TIME = 100e-9
+
+
+def joules(expected: Any, rel: float = 1e-9) -> Any:
+    """Compare relatively only: pytest's default absolute tolerance of 1e-12 is a whole picojoule."""
+    return pytest.approx(expected, rel=rel, abs=0)
+
+
+def bank(
+    parameters: MixedSignalNeuronParameters, weights: np.ndarray, **settings: Any
+) -> MixedSignalNeuronBank:
+    draw = parameters.draw(*weights.shape, np.random.default_rng(1))
+    return parameters.bank(
+        draw, weights=weights, **({"gain": 1, "shift": 0, "code_max": 255, "noise_seed": 1} | settings)
+    )
+
+
+def energy(array: MixedSignalNeuronBank, inputs: np.ndarray) -> dict[str, float]:
+    return array.energy(inputs, array.evaluate(inputs).codes, evaluation_time=TIME)
+
+
+def test_items_of_one_cell_match_a_hand_computation() -> None:
+    parameters = MixedSignalNeuronParameters.ideal()
+    array = bank(parameters, np.array([[-64]]), offset_trim=-3, gain_trim=2)
+    found = energy(array, np.array([[128]]))
+    gate_voltage = float(gate_swing(GENERIC_65, parameters.unit_ic, 256, 300)[128])
+    assert found == joules(
+        {
+            "input_dac": 1.0 * 1e-6 * 0.5 * 100e-9,  # 50 fJ: half of 1 uA
+            "mdac_gate": 1.0 * 127 * 11.75e-15 * gate_voltage,  # 127 units of 1 um^2
+            "mdac_bias": 1.0 * 64 * 8e-9 * 0.5 * 100e-9,  # 25.6 fJ: 64 units of half of 8 nA
+            "activation_bias": 1.0 * 1e-6 * 100e-9,  # 100 fJ
+            "trim": 1.0 * 5 * 1e-9 * 100e-9,  # 0.5 fJ: five codes of 1 nA
+            "reset": 80e-15 * 1.0**2,  # 80 fJ
+            "adc": 2.7e-12,
+        }
+    )
+
+
+def test_every_item_is_described() -> None:
+    found = energy(
+        bank(MixedSignalNeuronParameters(), np.ones((2, 3), dtype=int)), np.ones((1, 3), dtype=int)
+    )
+    assert found.keys() == ITEMS.keys()
+    assert set(STATIC_ITEMS) < ITEMS.keys()
+
+
+def test_zero_input_takes_only_the_static_items() -> None:
+    array = bank(MixedSignalNeuronParameters(), np.full((4, 8), 127), offset_trim=1)
+    found = energy(array, np.zeros((5, 8), dtype=np.uint8))
+    assert {item for item, total in found.items() if total > 0} == set(STATIC_ITEMS)
+
+
+def test_energy_of_a_batch_is_the_sum_of_its_steps() -> None:
+    rng = np.random.default_rng(1)
+    array = bank(MixedSignalNeuronParameters(), rng.integers(-127, 128, (4, 8)), gain_trim=-5)
+    inputs = rng.integers(0, 256, (6, 8), dtype=np.uint8)
+    rows = [energy(array, inputs[step : step + 1]) for step in range(6)]
+    for item, total in energy(array, inputs).items():
+        assert total > 0
+        assert total == joules(sum(row[item] for row in rows)), item
+
+
+def test_bias_follows_time_and_the_rest_does_not() -> None:
+    array = bank(MixedSignalNeuronParameters(), np.full((2, 3), 100), offset_trim=1)
+    inputs = np.full((1, 3), 200, dtype=np.uint8)
+    codes = array.evaluate(inputs).codes
+    short, long = (array.energy(inputs, codes, evaluation_time=time) for time in (TIME, 3 * TIME))
+    ratio = {item: round(long[item] / short[item]) for item in ITEMS}
+    bias = {"input_dac", "mdac_bias", "activation_bias", "trim"}
+    assert ratio == {item: 3 if item in bias else 1 for item in ITEMS}
+
+
+def test_gate_line_carries_the_cells_of_every_neuron_whatever_their_weights() -> None:
+    inputs = np.array([[0, 7]], dtype=np.uint8)
+    parameters = MixedSignalNeuronParameters()
+    one, three = (
+        energy(bank(parameters, np.full((n_neurons, 2), weight)), inputs)["mdac_gate"]
+        for n_neurons, weight in ((1, 0), (3, 127))
+    )
+    assert three == joules(3 * one)
+
+
+def test_current_through_the_cells_is_this_chips() -> None:
+    weights = np.full((3, 50), 127)
+    inputs = np.full((1, 50), 255, dtype=np.uint8)
+    ideal, real = (
+        energy(bank(parameters, weights), inputs)["mdac_bias"]
+        for parameters in (MixedSignalNeuronParameters.ideal(), MixedSignalNeuronParameters())
+    )
+    assert real != ideal
+    # 150 cells of sigma_u / sqrt(127) = 0.8 % each: the mean's standard error is 0.064 %; allow five
+    assert real == joules(ideal, rel=5 * 0.00064)
+
+
+def test_trim_codes_count_by_magnitude_up_to_the_last() -> None:
+    weights, inputs = np.ones((2, 1), dtype=int), np.ones((1, 1), dtype=np.uint8)
+    trims = np.array([-128, 127], dtype=np.int8)
+    array = bank(MixedSignalNeuronParameters(), weights, offset_trim=trims, gain_trim=trims)
+    assert energy(array, inputs)["trim"] == joules(2 * 255 * 1e-9 * TIME)
+
+
+def test_coarser_converter_takes_less() -> None:
+    weights, inputs = np.ones((1, 1), dtype=int), np.ones((1, 1), dtype=np.uint8)
+    coarse = energy(bank(MixedSignalNeuronParameters(), weights, code_max=15), inputs)["adc"]
+    assert coarse == joules(2.7e-12 / 2)
+
+
+@pytest.mark.parametrize("time", [0, -1e-9, float("nan"), float("inf")])
+def test_impossible_time_is_refused(time: float) -> None:
+    array = bank(MixedSignalNeuronParameters(), np.ones((1, 1), dtype=int))
+    with pytest.raises(ValueError, match=r"evaluation_time must be above 0 s and finite, got"):
+        array.energy(np.ones((1, 1), dtype=np.uint8), np.ones((1, 1), dtype=int), evaluation_time=time)
+
+
+def test_codes_of_other_steps_are_refused() -> None:
+    array = bank(MixedSignalNeuronParameters(), np.ones((2, 1), dtype=int))
+    with pytest.raises(ValueError, match=r"codes must have shape \(3, 2\), got \(1, 2\)$"):
+        array.energy(np.ones((3, 1), dtype=np.uint8), np.ones((1, 2), dtype=int), evaluation_time=TIME)

@@ -1,0 +1,46 @@
+import time
+
+import numpy as np
+import pytest
+
+from analog_models.noise import step_normals, thermal_variance
+
+STANDARD_ERRORS = 5  # of a sample deviation sigma / sqrt(2 n), of a mean or correlation 1 / sqrt(n)
+
+
+def test_forty_one_femtofarads_give_a_tenth_of_a_microvolt_squared() -> None:
+    variance = thermal_variance(41e-15, 1, 300)
+    assert variance == pytest.approx(0.1e-6, rel=0.02)  # [V^2]: 0.1 times 1e-6 V^2, not (0.1 uV)^2
+    assert np.sqrt(variance) == pytest.approx(0.316e-3, rel=0.01)
+
+
+def test_deviates_are_standard_normal_and_independent() -> None:
+    n_steps, n_neurons = 5000, 10
+    normals = step_normals(7, 0, n_steps, n_neurons)
+    n = normals.size
+    assert abs(normals.std() - 1) < STANDARD_ERRORS / np.sqrt(2 * n)
+    assert abs(normals.mean()) < STANDARD_ERRORS / np.sqrt(n)
+    assert abs(np.mean(normals[:, 1:] * normals[:, :-1])) < STANDARD_ERRORS / np.sqrt(n - n_steps)
+    assert abs(np.mean(normals[1:] * normals[:-1])) < STANDARD_ERRORS / np.sqrt(n - n_neurons)
+
+
+@pytest.mark.parametrize("n_neurons", [1, 3, 4, 5, 10])
+def test_a_step_is_the_same_in_every_batch(n_neurons: int) -> None:
+    batch = step_normals(7, 1000, 20, n_neurons)
+    rows = [step_normals(7, 1000 + step, 1, n_neurons)[0] for step in range(20)]
+    np.testing.assert_array_equal(batch, rows)
+    assert len(np.unique(batch)) == batch.size
+
+
+def test_another_seed_gives_other_deviates() -> None:
+    assert not np.isin(step_normals(1, 0, 50, 10), step_normals(2, 0, 50, 10)).any()
+
+
+def test_far_steps_and_long_seeds_are_addressable() -> None:
+    assert np.isfinite(step_normals((1 << 128) - 1, (1 << 63) - 1, 1, 1000)).all()
+
+
+def test_a_million_deviates_cost_well_under_a_second() -> None:
+    start = time.process_time()
+    step_normals(1, 0, 10_000, 100)
+    assert time.process_time() - start < 1

@@ -1,0 +1,125 @@
+"""Both digital engines: synapse memory layout, software twin, and the contract bench on their Verilog."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosim.simulator import find_simulator
+from rtl_gen.emit import emit_verilog
+from rtl_gen.neuron.engine import EngineParameters
+from testbenches.neuron.engine_bench import engine_parameters
+
+COMMON = {"n_axons": 13, "n_bias_axons": 2, "axon_width": 4, "payload_width": 8}
+ENGINES: dict[str, dict[str, object]] = {
+    "event_1_lane": COMMON | {"kind": "event", "n_neurons": 5, "lanes": 1},
+    "event_4_lanes": COMMON | {"kind": "event", "n_neurons": 12, "lanes": 4},
+    "event_all_lanes": COMMON | {"kind": "event", "n_neurons": 8, "lanes": 8, "n_bias_axons": 1},
+    "event_binary": COMMON | {"kind": "event", "n_neurons": 6, "lanes": 2, "payload_width": 0},
+    "parallel": COMMON | {"kind": "parallel", "n_neurons": 6},
+    "parallel_binary": COMMON
+    | {"kind": "parallel", "n_neurons": 5, "n_axons": 40, "axon_width": 6, "payload_width": 0},
+}
+
+WAIVED = {
+    "UNUSEDSIGNAL": "Amaranth names every intermediate value, load rows are wider than memories",
+    "PROCASSINIT": "registers have both a value at power-up and a reset",
+    "WIDTHEXPAND": "Yosys writes constants at their own width; Verilog extends them as Amaranth does",
+    "WIDTHTRUNC": "Yosys writes `! x` for `x == 0`, and dynamic selections as shifts",
+    "CASEINCOMPLETE": "what no case names keeps the value assigned before the case",
+    "DECLFILENAME": "a component's file also holds its submodules",
+}
+
+
+@pytest.fixture(params=ENGINES)
+def engine_arguments(request: pytest.FixtureRequest) -> dict[str, object]:
+    return ENGINES[request.param]
+
+
+@pytest.fixture
+def engine(engine_arguments: dict[str, object]) -> EngineParameters:
+    return engine_parameters(**engine_arguments)
+
+
+def test_engine_keeps_its_contract(bench: Callable[..., None], engine_arguments: dict[str, object]) -> None:
+    bench(
+        top=engine_parameters(**engine_arguments).create(),
+        module="testbenches.neuron.engine_bench",
+        parameters=engine_arguments,
+    )
+
+
+def test_twin_adds_bias_axons_to_the_sum(engine: EngineParameters) -> None:
+    rng = np.random.default_rng(seed=1)
+    code_max = engine.event_format.payload_max
+    weights = rng.integers(-127, 128, (engine.n_neurons, engine.n_axons))
+    inputs = rng.integers(0, code_max + 1, (20, engine.n_event_axons))
+    for array in (weights, inputs):
+        array.flags.writeable = False
+    expected = np.zeros((20, engine.n_neurons), dtype=np.int64)
+    for step, post in np.ndindex(expected.shape):
+        total = sum(int(w) * int(a) for w, a in zip(weights[post], inputs[step], strict=False))
+        total += code_max * int(weights[post, engine.n_event_axons :].sum())
+        expected[step, post] = min(max((total * 77 + (1 << 12)) >> 13, 0), code_max)
+    actual = engine.simulate(inputs, weights, gain=77, shift=13)
+    assert expected.any()
+    np.testing.assert_array_equal(actual, expected)
+    np.testing.assert_array_equal(engine.simulate(inputs[3:4], weights, 77, 13), expected[3:4])
+
+
+def test_synapse_rows_hold_each_weight_once_and_zeros_for_unused_neurons(engine: EngineParameters) -> None:
+    weights = np.random.default_rng(seed=2).integers(1, 128, (engine.n_neurons - 1, engine.n_axons))
+    rows = engine.synapse_rows(weights)
+    assert len(rows) == engine.synapse_sram.depth
+    assert max(rows) < 1 << engine.synapse_sram.width
+    stored = [byte for row in rows for byte in row.to_bytes(engine.synapse_sram.width // 8, "little")]
+    assert stored.count(0) == engine.n_axons
+    assert sorted(byte for byte in stored if byte) == sorted(weights.ravel())
+
+
+def test_verilog_is_the_same_twice(engine: EngineParameters) -> None:
+    assert emit_verilog(engine.create(), "top") == emit_verilog(engine.create(), "top")
+
+
+def test_verilog_lints_clean(simulator_name: str, test_folder: Path, engine: EngineParameters) -> None:
+    files = []
+    for name, text in emit_verilog(engine.create(), "top").items():
+        files.append(test_folder / name)
+        files[-1].write_text(text)
+    program = find_simulator(simulator_name)
+    if simulator_name == "verilator":
+        command = [program, "--lint-only", "-Wall", *(f"-Wno-{name}" for name in WAIVED)]
+    else:
+        command = [program, "-Wall", "-Wno-timescale", "-o", str(test_folder / "top.vvp")]
+    environment = os.environ | {"VERILATOR_ROOT": str(Path(program).parent.parent)}
+    lint = subprocess.run(
+        [*command, *map(str, files)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (lint.returncode, lint.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lanes": 3}, r"^lanes must be a power of two that divides n_neurons = 12, got 3$"),
+        ({"lanes": 8}, r"^lanes must be a power of two that divides n_neurons = 12, got 8$"),
+        ({"lanes": 0}, r"^lanes must be a power of two that divides n_neurons = 12, got 0$"),
+        ({"n_neurons": 0}, r"^n_neurons must be 1 to 65536, got 0$"),
+        ({"n_bias_axons": 13}, r"^n_bias_axons must be 0 to n_axons - 1 = 12, got 13$"),
+        ({"n_axons": 19}, r"^n_axons - n_bias_axons must be at most 16, which events can address, got 17$"),
+    ],
+)
+def test_impossible_sizes_are_refused(change: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        engine_parameters(**ENGINES["event_4_lanes"] | change)
+
+
+def test_weights_that_do_not_fit_are_refused() -> None:
+    engine = engine_parameters(**ENGINES["parallel"])
+    with pytest.raises(ValueError, match=r"^weights must be -127 to 127, got -128 to 0$"):
+        engine.synapse_rows(np.full((1, 13), -128) * np.eye(1, 13, dtype=np.int64))
+    with pytest.raises(ValueError, match=r"^weights must have at most 6 rows and 13 columns, got 7 and 13$"):
+        engine.synapse_rows(np.zeros((7, 13), dtype=np.int64))
