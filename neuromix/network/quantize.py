@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl_gen.formats import GAIN_WIDTH, SHIFT_WIDTH
+from rtl_gen.neuron.requantizer import requantize
 
 from .network import Network, Population, Projection
 
-__all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize", "requantize"]
+__all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize"]
 
 _SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
 _INT32_MAX = (1 << 31) - 1
@@ -114,12 +115,6 @@ def gain_and_shift(scale: float) -> tuple[int, int]:
         low, high = math.ldexp(1, GAIN_WIDTH - 1 - _SHIFT_MAX), (1 << GAIN_WIDTH) - 1
         raise ValueError(f"scale must be {low:.3g} to {high}, got {scale}")
     return gain, shift
-
-
-def requantize(sums: NDArray[np.int64], gain: int, shift: int, activation_max: int) -> NDArray[np.int64]:
-    """Return the activation codes of ``sums`` of products: times gain, rounded right shift, clamped."""
-    half = (1 << shift) >> 1
-    return np.asarray(np.clip((sums * gain + half) >> shift, 0, activation_max), np.int64)
 
 
 def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedProjection:

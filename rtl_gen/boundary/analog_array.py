@@ -7,7 +7,7 @@ row; it turns input codes into currents, sums them per neuron and digitises the 
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Cat, Instance, Module, Signal
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
@@ -49,7 +49,6 @@ class AnalogArrayParameters(EngineParameters):
         """Ports of the black box: name to direction (seen from the array) and width [bits]."""
         activation_width = self.event_format.activation_width
         return {
-            "clk": ("input", 1),
             "reset": ("input", 1),
             "evaluate": ("input", 1),
             "convert": ("input", 1),
@@ -98,15 +97,10 @@ class AnalogArrayEngine(wiring.Component):
         wiring.connect(m, wiring.flipped(self.events), axons.events)
         m.d.comb += [axons.step.eq(self.step), self.collision.eq(axons.collision)]
 
-        ports = {name: Signal(width, name=name) for name, (_, width) in p.array_ports.items() if name != "clk"}
+        ports = {name: Signal(width, name=name) for name, (_, width) in p.array_ports.items()}
         m.submodules.array = Instance(
             p.array_module,
-            i_clk=ClockSignal(),
-            **{
-                f"{direction[0]}_{name}": ports[name]
-                for name, (direction, _) in p.array_ports.items()
-                if name != "clk"
-            },
+            **{f"{direction[0]}_{name}": ports[name] for name, (direction, _) in p.array_ports.items()},
         )
         m.d.comb += ports["input_codes"].eq(axons.activations)
         m.submodules.settings = settings = Settings(p.n_neurons)

@@ -95,6 +95,26 @@ def test_a_net_counts_once_under_all_its_names(read: Read) -> None:
     assert inventory.net_instance[names[(), "out"]].tolist() == [1] * 4, "the flip-flops are in the child"
 
 
+def test_wires_inside_a_selector_are_part_of_it(read: Read) -> None:
+    inventory = read("""
+        module chip(input clk, input clear, write, flip, input [7:0] d, output reg [7:0] q);
+          reg [7:0] next;
+          always @* begin
+            next = q;
+            if (write) next = d;
+            if (flip) next = d ^ q;
+            if (clear) next = 8'd0;
+          end
+          always @(posedge clk) q <= next;
+        endmodule
+    """)
+    named = np.unique(np.concatenate(list(inventory.names.values())))
+    assert inventory.n_nets == len(named) == 1 + 3 + 8 + 8 + 8, "all nets must be traceable"
+    of_next = np.isin(inventory.charge_net, inventory.names[(), "next"])
+    # Two multiplexers, an exclusive or and the clearing gate toggle with the selector's output.
+    assert inventory.charge_weight[of_next].sum() == 8 * (2.5 + 2.5 + 2.5 + 1.5)
+
+
 def test_bits_without_a_reader_are_not_built(read: Read) -> None:
     inventory = read("""
         module chip(input clk, input [7:0] a, output [7:0] y);

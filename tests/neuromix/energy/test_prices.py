@@ -1,5 +1,6 @@
 """Price tables: complete, sourced, scaled as they say, and derived as they say."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from neuromix.energy.netlist import NET_CLASSES
 from neuromix.energy.prices import TABLES, MissingPriceError, PriceTable, load_table
+
+approx = partial(pytest.approx, rel=1e-6, abs=0)  # the default, abs=1e-12, would pass any small joules
 
 SHIPPED = sorted(path.stem for path in TABLES.glob("*.yaml"))
 
@@ -47,8 +50,8 @@ def test_a_missing_price_names_key_and_table(table: PriceTable) -> None:
 def test_multiplier_price_is_the_energy_of_a_multiplication_over_its_toggles(table: PriceTable) -> None:
     codes = np.arange(256)
     toggles = expected_toggles(np.multiply.outer(codes, codes), 16)
-    assert toggles == pytest.approx(7.4432, abs=5e-5)
-    assert table.price("multiplier") == pytest.approx(0.56e-12 / toggles, rel=1e-4)
+    assert toggles == approx(7.4432, abs=5e-5)
+    assert table.price("multiplier") == approx(0.56e-12 / toggles, rel=1e-4)
 
 
 @pytest.mark.parametrize(("a_width", "b_width"), [(4, 4), (8, 4), (8, 12)])
@@ -56,25 +59,25 @@ def test_multiplier_toggles_grow_with_the_sum_of_the_widths(a_width: int, b_widt
     # The rule for other widths assumes toggles in proportion to product bits; it holds to 10 %.
     products = np.multiply.outer(np.arange(1 << a_width), np.arange(1 << b_width))
     toggles = expected_toggles(products, a_width + b_width)
-    assert toggles == pytest.approx(7.4432 * (a_width + b_width) / 16, rel=0.1)
+    assert toggles == approx(7.4432 * (a_width + b_width) / 16, rel=0.1)
 
 
 def test_adder_price_is_a_full_adder_over_the_toggles_of_a_sum_bit(table: PriceTable) -> None:
     codes = np.arange(256)
     per_bit = expected_toggles(np.add.outer(codes, codes), 9) / 9
-    assert per_bit == pytest.approx(0.5, abs=1e-4)
-    assert table.price("adder") == pytest.approx(4.8e-15 / per_bit, rel=1e-3)
+    assert per_bit == approx(0.5, abs=1e-4)
+    assert table.price("adder") == approx(4.8e-15 / per_bit, rel=1e-3)
 
 
 def test_prices_follow_from_their_sources(table: PriceTable) -> None:
     full_adder, wire = 4.8e-15, 20 * 0.265e-15
-    assert table.price("register") == pytest.approx((11e-15 - 5.4e-15) / 0.5)
-    assert table.price("comparator") == pytest.approx(full_adder)
-    assert table.price("logic") == pytest.approx(full_adder / (28 / 4 * 0.5), rel=1e-3)
+    assert table.price("register") == approx((11e-15 - 5.4e-15) / 0.5)
+    assert table.price("comparator") == approx(full_adder)
+    assert table.price("logic") == approx(full_adder / (28 / 4 * 0.5), rel=1e-3)
     assert table.price("register_file") == table.price("logic")
-    assert table.price("wire") == pytest.approx(wire / 2)
-    assert table.price("clock_wire") == pytest.approx(wire)
-    assert table.price("sram_read") == pytest.approx(10e-12 / 64 * (65 / 45) * (1.0 / 0.9) ** 2, rel=1e-3)
+    assert table.price("wire") == approx(wire / 2)
+    assert table.price("clock_wire") == approx(wire)
+    assert table.price("sram_read") == approx(10e-12 / 64 * (65 / 45) * (1.0 / 0.9) ** 2, rel=1e-3)
     assert table.price("sram_write") == table.price("sram_read")
 
 
@@ -82,19 +85,19 @@ def test_low_power_differs_only_in_leakage_by_the_ratio_of_off_currents() -> Non
     general, low = load_table("ptm65-gp"), load_table("ptm65-lp")
     assert general.prices.keys() == low.prices.keys()
     assert general.scaling == low.scaling
-    assert general.price("leakage_sram_bit") == pytest.approx(0.27 * 49e-9 + 0.1 * 33e-9, rel=2e-2)
+    assert general.price("leakage_sram_bit") == approx(0.27 * 49e-9 + 0.1 * 33e-9, rel=2e-2)
     for key in general.prices:
         ratio = 50 / 0.1 if key.startswith("leakage_") else 1
-        assert general.price(key) == pytest.approx(ratio * low.price(key)), key
+        assert general.price(key) == approx(ratio * low.price(key)), key
 
 
 def test_scaling_follows_supply_temperature_and_capacity(table: PriceTable) -> None:
     assert table.dynamic_scale(table.supply) == 1
-    assert table.dynamic_scale(table.supply / 2) == pytest.approx(0.25)
+    assert table.dynamic_scale(table.supply / 2) == approx(0.25)
     assert table.leakage_scale(table.supply, table.temperature) == 1
-    assert table.leakage_scale(table.supply, table.temperature + 54) == pytest.approx(4)
+    assert table.leakage_scale(table.supply, table.temperature + 54) == approx(4)
     assert table.sram_scale(8192 * 8) == 1
-    assert table.sram_scale(8192 * 2) == pytest.approx(0.5)
+    assert table.sram_scale(8192 * 2) == approx(0.5)
 
 
 def test_all_mistakes_of_a_table_are_reported_with_their_lines(tmp_path: Path) -> None:
