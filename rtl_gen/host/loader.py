@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rtl_gen.signatures import LOAD_WORD_WIDTH, LoadTarget
-
+from ..signatures import LOAD_WORD_WIDTH, LoadTarget
 from .registers import HostAddress
 
 __all__ = ["MemoryImage", "load_writes"]
