@@ -107,7 +107,7 @@ class EventPortBench:
             waiting = None if dut.host_out__tready.value else shown
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=10, timeout_unit="us")
 @cocotb.parametrize(stalled=STALLED, barrier_delay=(0, 7))
 async def packets_come_back_one_step_later(dut: Any, stalled: tuple[bool, ...], barrier_delay: int) -> None:
     bench = await EventPortBench(dut, seed=f"{stalled} {barrier_delay}").start()
@@ -125,7 +125,7 @@ async def packets_come_back_one_step_later(dut: Any, stalled: tuple[bool, ...], 
     assert int(dut.events_in.value) == int(dut.events_out.value) == sum(PACKET_SIZES)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=10, timeout_unit="us")
 async def an_event_per_cycle_passes_when_nobody_stalls(dut: Any) -> None:
     bench = await EventPortBench(dut, seed="throughput").start()
     events = bench.draw_events(200)
@@ -137,7 +137,7 @@ async def an_event_per_cycle_passes_when_nobody_stalls(dut: Any) -> None:
     assert received.sim_time_end - received.sim_time_start <= (len(events) + 4) * 10_000  # [ps]
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=10, timeout_unit="us")
 async def clearing_restarts_counters_and_step_numbers(dut: Any) -> None:
     bench = await EventPortBench(dut, seed="clear").start()
     for events in ([1, 2, 3], [4], []):

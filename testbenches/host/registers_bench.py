@@ -233,7 +233,7 @@ async def load_word_index_wraps_and_returns_with_the_row(dut: Any) -> None:
     assert [load[4] for load in bench.loads[-2:]] == [1, 0]
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=5, timeout_unit="us")
 @cocotb.parametrize(stalled=list(itertools.product((False, True), repeat=len(CHANNELS))))
 async def loads_and_reads_survive_stalls(dut: Any, stalled: tuple[bool, ...]) -> None:
     bench = await RegistersBench(dut).start()
