@@ -22,7 +22,8 @@ FORMATS = {
 
 
 MUTANTS = {
-    "the closing beat overtakes a waiting event": (" & ~closing & ~self.events.valid)", " & ~closing)"),
+    "the closing beat overtakes waiting events": ("queue.empty & ~closing & ~self.events.valid", "~closing"),
+    "idle does not mind a waiting event": (" & ~closing & ~self.events.valid)", " & ~closing)"),
     "an event is taken together with the closing beat": (
         "queue.input.ready & ~closing)",
         "queue.input.ready)",
