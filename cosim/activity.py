@@ -333,7 +333,7 @@ def _seconds(timescale: str) -> float:
 
 # ---- SAIF -------------------------------------------------------------------------------------------------
 # One regular expression instead of sexpdata: Verilator writes names with unescaped brackets, which are not
-# S-expressions, and 100,000 bits take 0.4 s instead of 6 s.
+# S-expressions, and 100,000 bits take 0.7 s instead of 9 s.
 
 _SAIF_TOKEN = re.compile(
     r"\(\s*INSTANCE\s+(?P<instance>[^\s()]+)"

@@ -1,11 +1,11 @@
 """A co-simulation as a job on disk: what the simulator plays, what models it is given, what came out."""
 
-import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
@@ -19,10 +19,13 @@ from .boundary import array_view, public_signals, render_harness
 from .events import EventKeys, event_keys
 from .simulator import SimulationError, SimulatorName, TraceFormat
 
-__all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim", "stimulus_lines"]
+__all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
 
-_SENT, _RECEIVED, _END = 0, 1, 2
+_SENT, _RECEIVED, _STEP = 0, 1, 2
 """Kinds of lines in the harness's log."""
+
+_RESULT = "result.npz"
+"""What a finished run leaves; written last."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,84 +69,119 @@ class CosimJob:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CosimResult:
-    """What came out: keys of the events that entered and that left the fabric, and the clock cycles it took.
+    """What came out of a run.
 
-    ``n_cycles`` counts from the end of loading. A received event does not know its source, which is 0.
-    ``trace`` is the waveform of the chip, if one was asked for.
+    Parameters
+    ----------
+    sent, received :
+        Sorted keys of the events that entered and that left the fabric. A received event does not know its
+        source, which is 0.
+    step_cycles :
+        ``[step]``, clock cycles from the end of loading to the end of each step.
+    trace :
+        The waveform of the chip from reset on, if one was asked for.
     """
 
     sent: EventKeys
     received: EventKeys
-    n_cycles: int
-    n_steps: int
+    step_cycles: NDArray[np.int64]
     trace: Path | None
 
 
-def run_cosim(job: CosimJob, folder: Path, cache: Path) -> CosimResult:
+def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) -> CosimResult:
     """Run ``job`` in ``folder``; simulators are built under ``cache``.
 
+    A run that ended there before is not repeated, if nothing about the job has changed, unless ``fresh``.
     Raises SimulationError or SimulatorNotFoundError; what the simulator wrote stays in ``folder``.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    engine = job.chip.tile.core.engine
-    dump = job.trace == "vcd" and job.simulator == "icarus"
-    sources = [*job.bundle.sources]
-    if isinstance(engine, AnalogArrayParameters):
-        sources.append(folder / "analog_array.v")
-        sources[-1].write_text(array_view(engine))
-    sources.append(folder / "harness.v")
-    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump))
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = _write_inputs(job, folder)
+    trace = folder / f"activity.{job.trace}" if job.trace else None
+    arguments = [
+        "+load=load.txt",
+        "+stimulus=stimulus.txt",
+        "+log=events.txt",
+        "+weights=weights.txt",
+        f"+steps={job.n_steps}",
+        f"+watchdog={job.watchdog}",
+        f"+stall={job.stall}",
+    ]
+    inputs = [folder / "load.txt", folder / "stimulus.txt", *sorted(folder.glob("draw_*.npz"))]
+    key = simulator.content_key(
+        [job.simulator, str(job.trace), *arguments], [*sources, *inputs, folder / "arrays.json"]
+    )
+    if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
+        return result
+
+    (folder / _RESULT).unlink(missing_ok=True)
+    public = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
     design = simulator.build(
         job.simulator,
         sources=sources,
         top="harness",
         cache=cache,
-        public=public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None,
+        public=public,
         trace=job.trace if job.simulator == "verilator" else None,
     )
-
-    with (folder / "load.txt").open("w") as file:
-        file.writelines(f"{address:x} {value:x}\n" for address, value in job.load_writes)
-    with (folder / "stimulus.txt").open("w") as file:
-        file.writelines(stimulus_lines(job.stimulus, job.n_steps))
-    write_array_jobs(_array_jobs(job), folder)
-    trace = folder / f"activity.{job.trace}" if job.trace else None
     simulator.run(
         design,
         test_module="cosim.driver",
         folder=folder,
         environment={JOB_VARIABLE: str(folder.resolve())},
-        plusargs=[
-            "+load=load.txt",
-            "+stimulus=stimulus.txt",
-            "+log=events.txt",
-            "+weights=weights.txt",
-            f"+steps={job.n_steps}",
-            f"+watchdog={job.watchdog}",
-            f"+stall={job.stall}",
-        ],
+        plusargs=arguments,
         trace_file=trace.resolve() if trace else None,
     )
-    return _read_log(folder / "events.txt", job, trace)
+    result = _read_log(folder / "events.txt", job, trace)
+    with (folder / f"{_RESULT}.part").open("wb") as file:
+        np.savez(
+            file, key=key, sent=result.sent, received=result.received, step_cycles=result.step_cycles
+        )
+    (folder / f"{_RESULT}.part").replace(folder / _RESULT)
+    return result
 
 
-def stimulus_lines(stimulus: Iterable[Iterable[int]], n_steps: int) -> Iterable[str]:
+def _saved(path: Path, key: str, trace: Path | None) -> CosimResult | None:
+    if not path.is_file():
+        return None
+    with np.load(path) as saved:
+        if str(saved["key"]) != key:
+            return None
+        return CosimResult(
+            sent=saved["sent"], received=saved["received"], step_cycles=saved["step_cycles"], trace=trace
+        )
+
+
+def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
+    """Write all that the simulation reads; return its Verilog sources."""
+    engine = job.chip.tile.core.engine
+    sources = [*job.bundle.sources]
+    if isinstance(engine, AnalogArrayParameters):
+        sources.append(folder / "analog_array.v")
+        sources[-1].write_text(array_view(engine))
+    sources.append(folder / "harness.v")
+    dump = job.trace == "vcd" and job.simulator == "icarus"
+    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump))
+    with (folder / "load.txt").open("w") as file:
+        file.writelines(f"{address:x} {value:x}\n" for address, value in job.load_writes)
+    with (folder / "stimulus.txt").open("w") as file:
+        file.writelines(_stimulus_lines(job.stimulus, job.n_steps))
+    write_array_jobs(_array_jobs(job), folder)
+    return sources
+
+
+def _stimulus_lines(stimulus: Iterable[Iterable[int]], n_steps: int) -> Iterator[str]:
     """Yield a line per beat: whether it closes the step, and the flit."""
     steps = 0
     for flits in stimulus:
-        for flit in flits:
-            yield f"0 {flit:x}\n"
+        yield from (f"0 {flit:x}\n" for flit in flits)
         yield "1 0\n"
         steps += 1
-    for _ in range(steps, n_steps):
-        yield "1 0\n"
+    yield from ("1 0\n" for _ in range(steps, n_steps))
 
 
 def _array_jobs(job: CosimJob) -> list[ArrayJob]:
     if job.arrays is None:
         return []
-    code_max = job.chip.event_format.payload_max
     return [
         ArrayJob(
             x=x,
@@ -151,35 +189,34 @@ def _array_jobs(job: CosimJob) -> list[ArrayJob]:
             parameters=job.arrays.parameters,
             draw=draw,
             noise_seed=job.arrays.noise_seeds[x, y],
-            code_max=code_max,
+            code_max=job.chip.event_format.payload_max,
         )
         for (x, y), draw in job.arrays.draws.items()
     ]
 
 
 def _read_log(path: Path, job: CosimJob, trace: Path | None) -> CosimResult:
-    numbers = np.array(path.read_bytes().split(), dtype=np.int64).reshape(-1, 5)
-    if not len(numbers) or numbers[-1, 0] != _END:
-        raise SimulationError(f"{path}: must end with the number of cycles; the simulation broke off")
-    n_cycles = int(numbers[-1, 1])
-    kind, step, x, y, word = numbers[numbers[:, 1] < job.n_steps].T
+    words = path.read_bytes().split()
+    if not words or words.pop() != b"end":
+        raise SimulationError(f"{path}: must end with a line 'end'; the simulation broke off")
+    kind, step, x, y, word = np.array(words, dtype=np.int64).reshape(-1, 5).T
     event_format = job.chip.event_format
     payload_width, axon_width = event_format.payload_width, event_format.axon_width
-    fields = {
-        "step": step,
-        "payload": word & ((1 << payload_width) - 1) if payload_width else np.ones_like(word),
-        "axon": (word >> payload_width) & ((1 << axon_width) - 1),
-    }
     place = word >> (payload_width + axon_width)
+
+    def keys(of_kind: int, **fields: NDArray[np.int64]) -> EventKeys:
+        chosen = (kind == of_kind) & (step < job.n_steps)
+        fields |= {
+            "step": step,
+            "payload": word & ((1 << payload_width) - 1) if payload_width else np.ones_like(word),
+            "axon": (word >> payload_width) & ((1 << axon_width) - 1),
+        }
+        return np.sort(event_keys(**{name: field[chosen] for name, field in fields.items()}))
+
     y_width = event_format.y_width
-    sent = event_keys(
-        **fields, source_x=x, source_y=y, x=place >> y_width, y=place & ((1 << y_width) - 1)
-    )
-    received = event_keys(**fields, x=x, y=y)
     return CosimResult(
-        sent=np.sort(sent[kind == _SENT]),
-        received=np.sort(received[kind == _RECEIVED]),
-        n_cycles=n_cycles,
-        n_steps=job.n_steps,
+        sent=keys(_SENT, source_x=x, source_y=y, x=place >> y_width, y=place & ((1 << y_width) - 1)),
+        received=keys(_RECEIVED, x=x, y=y),
+        step_cycles=word[kind == _STEP],
         trace=trace,
     )

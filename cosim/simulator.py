@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -24,6 +23,7 @@ __all__ = [
     "SimulatorNotFoundError",
     "TraceFormat",
     "build",
+    "content_key",
     "find_simulator",
     "run",
 ]
@@ -132,7 +132,7 @@ def build(
     executable = find_simulator(simulator)
     files = [*sources, *([public] if public else [])]
     arguments = _BUILD_ARGUMENTS[simulator]
-    key = _content_key([simulator, executable, sys.version, top, str(trace), *arguments], files)
+    key = content_key([simulator, executable, sys.version, top, str(trace), *arguments], files)
     folder = cache / f"{simulator}-{top}-{key}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
@@ -151,6 +151,8 @@ def build(
                 log_file=log_file,
             ),
         )
+        for header in partial.glob("*.gch"):
+            header.unlink()  # precompiled headers are large and of no use once all is compiled
         try:
             partial.rename(folder)  # a build appears only when it is complete
         except OSError:  # somebody else was faster with the same content
@@ -220,12 +222,17 @@ _BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
 def _runner(
     simulator: SimulatorName, executable: str, public: Path | None, trace: TraceFormat | None
 ) -> Runner:
-    if simulator == "icarus":
-        return Icarus()
-    return _WheelVerilator(Path(executable).parent.parent, public, trace)
+    runner = (
+        Icarus()
+        if simulator == "icarus"
+        else _WheelVerilator(Path(executable).parent.parent, public, trace)
+    )
+    runner.log.setLevel(logging.WARNING)
+    return runner
 
 
-def _content_key(words: Sequence[str], files: Sequence[Path]) -> str:
+def content_key(words: Iterable[str], files: Iterable[Path]) -> str:
+    """Return a short name for ``words`` and the contents of ``files``: the same for the same content."""
     digest = hashlib.sha256()
     for part in [*(word.encode() for word in words), *(path.read_bytes() for path in files)]:
         digest.update(len(part).to_bytes(8, "little"))
@@ -235,10 +242,8 @@ def _content_key(words: Sequence[str], files: Sequence[Path]) -> str:
 
 def _logged(log_file: Path, what: str, act: Callable[[Path], Any]) -> None:
     """Run ``act``, which talks to ``log_file``; turn its failure into a SimulationError with the log's end."""
-    logging.getLogger("cocotb").setLevel(logging.WARNING)
     try:
-        with redirect_stdout(sys.stderr):
-            act(log_file)
+        act(log_file)
     except (RuntimeError, SystemExit, OSError) as error:
         raise SimulationError(f"{what}: {error}\n{_last_lines(log_file)}") from error
 

@@ -4,17 +4,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
+from analog_models.neuron import MixedSignalNeuronBank, MixedSignalNeuronParameters
+from cosim.events import EventKeys, event_keys
+from cosim.job import AnalogArrays
 from rtl_gen.formats import MacFormat
 from rtl_gen.neuron.integer import simulate_neurons
 
-from cosim.events import EventKeys, event_keys
 from .mapping import HOST, MappedCore, MappedNetwork, Position, Route
 
-__all__ = ["CoreModel", "ReferenceRun", "digital_models", "simulate_mapped"]
+__all__ = ["CoreModel", "ReferenceRun", "array_banks", "array_models", "digital_models", "draw_arrays", "simulate_mapped"]
 
-CoreModel = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]
+CoreModel = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """What a core computes: input codes [step, pre], bias axons included, to activation codes [step, post]."""
 
 
@@ -22,24 +24,32 @@ CoreModel = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]
 class ReferenceRun:
     """What a chip does with a stimulus.
 
-    ``events`` are sorted keys, of all that the fabric carries; ``outputs[sample, neuron]`` are the codes that reach the host;
-    ``input_codes[position]`` [step, pre] is what each core sees, bias axons included.
+    Parameters
+    ----------
+    events :
+        Sorted keys of all events that the fabric carries.
+    outputs :
+        ``[sample, neuron]``, codes that reach the host for each sample.
+    input_codes :
+        ``[step, pre]`` for each core, what it evaluates at the end of each step, bias axons included.
+    sent_codes :
+        ``[step, neuron]`` for the host and each core, the codes that it sends in each step.
     """
 
     n_steps: int
     events: EventKeys
-    outputs: npt.NDArray[np.int64]
-    input_codes: Mapping[Position, npt.NDArray[np.int64]]
+    outputs: NDArray[np.int64]
+    input_codes: Mapping[Position, NDArray[np.int64]]
+    sent_codes: Mapping[Position, NDArray[np.int64]]
 
     @property
-    def predictions(self) -> npt.NDArray[np.int64]:
+    def predictions(self) -> NDArray[np.int64]:
         """Class per sample: the neuron with the largest code, the first among equals."""
         return self.outputs.argmax(axis=1)
 
 
 def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:
     """Return the integer arithmetic of every core."""
-
     event_format = mapped.event_format
     mac = MacFormat(n_inputs=mapped.n_axons, activation_width=event_format.activation_width)
 
@@ -51,8 +61,54 @@ def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:
     return {core.position: model(core) for core in mapped.cores}
 
 
+def draw_arrays(mapped: MappedNetwork, parameters: MixedSignalNeuronParameters, seed: int) -> AnalogArrays:
+    """Return the analog arrays of one manufactured chip, and the seeds of their noise.
+
+    An array's draw and noise depend on ``seed`` and its place among the cores, on nothing else.
+    """
+    draws, noises = (sequence.spawn(len(mapped.cores)) for sequence in np.random.SeedSequence(seed).spawn(2))
+    return AnalogArrays(
+        parameters=parameters,
+        draws={
+            core.position: parameters.draw(mapped.n_neurons, mapped.n_axons, np.random.default_rng(draw))
+            for core, draw in zip(mapped.cores, draws, strict=True)
+        },
+        noise_seeds={
+            core.position: int(noise.generate_state(1, np.uint64)[0])
+            for core, noise in zip(mapped.cores, noises, strict=True)
+        },
+    )
+
+
+def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, MixedSignalNeuronBank]:
+    """Return every core's manufactured array with its weights in it; unused neurons have none."""
+
+    def bank(core: MappedCore) -> MixedSignalNeuronBank:
+        weights = np.zeros((mapped.n_neurons, mapped.n_axons), dtype=np.int64)
+        weights[: core.n_neurons] = core.weights
+        return arrays.parameters.bank(
+            arrays.draws[core.position],
+            weights=weights,
+            gain=core.gain,
+            shift=core.shift,
+            code_max=mapped.event_format.payload_max,
+            noise_seed=arrays.noise_seeds[core.position],
+        )
+
+    return {core.position: bank(core) for core in mapped.cores}
+
+
+def array_models(mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]) -> dict[Position, CoreModel]:
+    """Return what the arrays compute, noise and mismatch included, cut to the neurons in use."""
+
+    def model(core: MappedCore) -> CoreModel:
+        return lambda inputs: banks[core.position].evaluate(inputs).codes[:, : core.n_neurons]
+
+    return {core.position: model(core) for core in mapped.cores}
+
+
 def simulate_mapped(
-    mapped: MappedNetwork, stimulus: npt.ArrayLike, models: Mapping[Position, CoreModel]
+    mapped: MappedNetwork, stimulus: ArrayLike, models: Mapping[Position, CoreModel]
 ) -> ReferenceRun:
     """Run ``stimulus`` [sample, input] of activation codes through ``models``, one sample per time step.
 
@@ -60,52 +116,60 @@ def simulate_mapped(
     step, also in steps without events, for its bias axons never rest.
     """
     samples = np.asarray(stimulus, dtype=np.int64)
-    n_samples = len(samples)
+    n_samples, n_inputs = samples.shape
     n_steps = n_samples + mapped.depth
     arrivals = {core.position: np.zeros((n_steps, mapped.n_axons), dtype=np.int64) for core in mapped.cores}
     for inputs in arrivals.values():
         inputs[:, mapped.n_axons - mapped.n_bias_axons :] = mapped.event_format.payload_max
     arrivals[HOST] = np.zeros((n_steps, mapped.n_outputs), dtype=np.int64)
-    events = []
+    events: list[EventKeys] = []
 
-    def send(source: Position, codes: npt.NDArray[np.int64], routes: Sequence[Sequence[Route]]) -> None:
-        """Deliver ``codes`` [step, neuron] along ``routes`` and note every event."""
-        steps, neurons = np.nonzero(codes)
-        payloads = codes[steps, neurons]
-        fan_out = max(len(destinations) for destinations in routes)
-        table = np.full((len(routes), fan_out, 3), -1)
-        for neuron, destinations in enumerate(routes):
-            table[neuron, : len(destinations)] = destinations
-        for entry in range(fan_out):
-            used = table[neurons, entry, 2] >= 0
-            x, y, axon = table[neurons[used], entry].T
-            events.append(
-                event_keys(
-                    step=steps[used],
-                    source_x=source[0],
-                    source_y=source[1],
-                    x=x,
-                    y=y,
-                    axon=axon,
-                    payload=payloads[used],
-                )
-            )
-            for position in set(zip(x.tolist(), y.tolist(), strict=True)):
-                there = (x == position[0]) & (y == position[1])
-                arrivals[position][steps[used][there], axon[there]] = payloads[used][there]
-
-    entering = np.zeros((n_steps, samples.shape[1]), dtype=np.int64)
+    entering = np.zeros((n_steps, n_inputs), dtype=np.int64)
     entering[:n_samples] = samples
-    send(HOST, entering, mapped.input_routes)
+    sent_codes = {HOST: entering}
+    events += _send(HOST, entering, mapped.input_routes, arrivals)
     for core in mapped.cores:
         codes = models[core.position](arrivals[core.position])
-        sent_codes = np.zeros_like(codes)
-        sent_codes[1:] = codes[:-1]  # computed at the end of one step, sent in the next
-        send(core.position, sent_codes, core.routes)
+        sent = np.zeros_like(codes)
+        sent[1:] = codes[:-1]  # computed at the end of one step, sent in the next
+        sent_codes[core.position] = sent
+        events += _send(core.position, sent, core.routes, arrivals)
     outputs = arrivals.pop(HOST)[mapped.depth :]
     return ReferenceRun(
         n_steps=n_steps,
         events=np.sort(np.concatenate(events)),
         outputs=outputs,
         input_codes=arrivals,
+        sent_codes=sent_codes,
     )
+
+
+def _send(
+    source: Position,
+    codes: NDArray[np.int64],
+    routes: Sequence[Sequence[Route]],
+    arrivals: Mapping[Position, NDArray[np.int64]],
+) -> list[EventKeys]:
+    """Put ``codes`` [step, neuron] where ``routes`` lead; return the keys of the events, entry by entry."""
+    steps, neurons = np.nonzero(codes)
+    payloads = codes[steps, neurons]
+    events = []
+    for entry in range(max(map(len, routes))):
+        table = np.array([route[entry] if entry < len(route) else (0, 0, -1) for route in routes])
+        x, y, axon = table[neurons].T
+        for position in {(route[entry][0], route[entry][1]) for route in routes if entry < len(route)}:
+            there = (x == position[0]) & (y == position[1]) & (axon >= 0)
+            arrivals[position][steps[there], axon[there]] = payloads[there]
+        used = axon >= 0
+        events.append(
+            event_keys(
+                step=steps[used],
+                source_x=source[0],
+                source_y=source[1],
+                x=x[used],
+                y=y[used],
+                axon=axon[used],
+                payload=payloads[used],
+            )
+        )
+    return events

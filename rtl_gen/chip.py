@@ -14,7 +14,7 @@ from .host.axi_lite import AxiLiteSignature, HostRegisters
 from .host.event_port import AxiStreamSignature, EventEgress, EventIngress, beat_width
 from .host.registers import RegisterMap, chip_registers
 from .instance import place
-from .signatures import LoadSignature
+from .signatures import share
 from .tile import TileParameters
 
 __all__ = ["TILE_MODULE", "Chip", "ChipParameters", "tile_name"]
@@ -137,6 +137,5 @@ class Chip(wiring.Component):
                 tile.load_x.eq(registers.load_x),
                 tile.load_y.eq(registers.load_y),
             ]
-            for name in LoadSignature().members:
-                m.d.comb += getattr(tile.load, name).eq(getattr(registers.load, name))
+            share(m, registers.load, tile.load)
         return m

@@ -1,12 +1,12 @@
 """Interfaces between blocks that are written apart: events, memory loading, compute engines."""
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .formats import EventFormat
 
-__all__ = ["LOAD_WORD_WIDTH", "EngineSignature", "LoadSignature", "LoadTarget", "SettingsRow"]
+__all__ = ["LOAD_WORD_WIDTH", "EngineSignature", "LoadSignature", "LoadTarget", "SettingsRow", "share"]
 
 LOAD_WORD_WIDTH = 32
 """Width of one write on the load bus [bits]."""
@@ -108,3 +108,9 @@ class EngineSignature(wiring.Signature):
                 "load": In(LoadSignature()),
             }
         )
+
+
+def share(m: Module, source: wiring.PureInterface, sink: wiring.PureInterface) -> None:
+    """Drive every member of the load bus ``sink`` from ``source``, which may drive several."""
+    for name in LoadSignature().members:
+        m.d.comb += getattr(sink, name).eq(getattr(source, name))

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .fabric.router import Router
 from .neuron.core import Core, CoreParameters
-from .signatures import LoadSignature
+from .signatures import LoadSignature, share
 
 __all__ = ["LINKS", "Tile", "TileParameters"]
 
@@ -103,7 +103,6 @@ class Tile(wiring.Component):
             self.received_event.eq(core.events.payload),
         ]
         selected = (self.load_x == self.x) & (self.load_y == self.y)
-        for name in LoadSignature().members:
-            m.d.comb += getattr(core.load, name).eq(getattr(self.load, name))
+        share(m, self.load, core.load)
         m.d.comb += core.load.strobe.eq(self.load.strobe & selected)
         return m

@@ -39,7 +39,7 @@ def sometimes(probability: float, rng: np.random.Generator) -> Iterator[bool]:
 
 
 async def start_clock_and_reset(dut: Any) -> None:
-    """Start the clock ``clk`` and hold ``rst`` for two cycles; returns at a falling edge, with reset released."""
+    """Start the clock ``clk`` and reset; returns at a falling edge, with reset released."""
     Clock(dut.clk, 10, "ns").start()
     await reset(dut)
 

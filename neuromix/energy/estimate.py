@@ -21,7 +21,8 @@ LIMITS = (
     "Estimates from RTL toggles are within 8-27 % when calibrated on a design; this is calibrated on none.",
     "Prices are from the predictive PTM 65 nm bulk card (2006): high-performance-like, no layout parasitics.",
     "Every net has the same assumed wire of 20 um: nothing was placed. Wires between tiles cost more.",
-    "Nothing was synthesised: no shared gates, folded constants, technology mapping or clock gating.",
+    "Nothing was mapped to a library: no gate sizing, no restructured logic, no clock gating.",
+    "Gates inside a selector are taken to toggle with its output.",
     "Clock buffers, pads, voltage regulators and the host are not included.",
     "Memory energy is scaled from 45 nm, good to a factor of two, with the square root of the capacity.",
     "Low-power leakage is general-purpose leakage / 500, from the ratio of off-currents.",
@@ -197,7 +198,7 @@ def estimate_energy(
             raise ValueError(f"energy: {what} must be above 0, got {value}")
 
     nets = _annotate(activity, inventory)
-    if not nets.annotated.any():
+    if not nets.annotated[2:].any():  # nets 0 and 1 are the constants
         raise ValueError("energy: activity must be that of the chip in the inventory, got none of its nets")
     accesses = _accesses(nets, inventory)
     dynamic = [
@@ -296,6 +297,9 @@ def _clock_items(activity: Activity, inventory: Inventory, table: PriceTable) ->
 
 def _register_file_items(nets: _Nets, inventory: Inventory, table: PriceTable) -> Iterator[EnergyItem]:
     for file in inventory.register_files:
+        if not nets.annotated[file.write_enable].all():
+            where = ".".join(inventory.instances[file.instance]) or "chip"
+            raise ValueError(f"energy: write enable of a memory in {where} must be traced, got no activity")
         bits_written = nets.cycles_high[file.write_enable].sum()
         yield EnergyItem(
             instance=inventory.instances[file.instance],

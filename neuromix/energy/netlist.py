@@ -1,8 +1,9 @@
 """What a chip's Verilog is made of: every net bit with the cell that drives it, every cell with its size.
 
-Yosys reads the Verilog and turns processes into word-level cells (``proc``); nothing is optimised, so nets
-keep the names under which a simulator traces them. The hierarchy is then walked instance by instance. Names
-that are one wire, within a module or through ports, become one net.
+Yosys reads the Verilog, turns processes into word-level cells (``proc``) and shares equal ones. Nothing more
+is optimised, so that nets keep the names under which a simulator traces them. The hierarchy is then walked
+instance by instance. Names that are one wire, within a module or through ports, become one net. A wire
+inside a selector, which a process is full of and which has no name, is part of the cell that it leads to.
 """
 
 import json
@@ -140,6 +141,13 @@ def _elaborate(sources: Sequence[Path], top: str) -> dict[str, Any]:
             "blackbox sram_* analog_array*",
             f"hierarchy -check -top {top}",
             "proc",
+            # Every process decodes for itself what a synthesiser decodes once. No opt_dff: it renames.
+            "opt_expr -mux_bool",
+            "opt_merge",
+            "opt_muxtree",
+            "opt_reduce",
+            "opt_merge",
+            "opt_expr -mux_bool",
             "memory_collect",
             "opt_clean",
             f"write_json {output}",
@@ -271,6 +279,7 @@ class _Walk:
         self._instances: list[InstancePath] = []
         self._names: dict[tuple[InstancePath, str], list[int]] = {}
         self._cells: list[tuple[int, _Cell]] = []
+        self._choices: list[tuple[int, int]] = []  # data input and output of every multiplexer bit
         self._memories: list[Memory] = []
         self._register_files: list[RegisterFile] = []
 
@@ -283,23 +292,25 @@ class _Walk:
         root = np.array([self._root(net) for net in range(len(self._same_as))])
         net_class = np.full(len(root), -1)
         net_instance = np.zeros(len(root), int)
-        is_read = np.zeros(len(root), bool)
+        n_readers = np.zeros(len(root), int)
         for name, port in ports.items():
             nets = root[outside[name]]
             if port["direction"] == "input":
                 net_class[nets] = _CLOCK if name == clock else _INPUT
             else:
-                is_read[nets] = True
+                np.add.at(n_readers, nets, 1)
         for instance, cell in self._cells:
             nets = root[cell.outputs]
             net_class[nets] = NET_CLASSES.index(cell.drives)
             net_instance[nets] = instance
-            is_read[root[cell.inputs]] = True
-        net_class[~is_read & (net_class != _CLOCK)] = -1
+            np.add.at(n_readers, root[cell.inputs], 1)
+        net_class[(n_readers == 0) & (net_class != _CLOCK)] = -1
         net_class[:2] = -1
+        selector = self._selectors(root, net_class, n_readers)
+        net_class[selector != np.arange(len(root))] = -1
 
         charged = [(instance, cell, bit) for instance, cell in self._cells for bit in cell.charged]
-        charge_net = root[[bit for _, _, bit in charged]]
+        charge_net = selector[root[[bit for _, _, bit in charged]]]
         is_built = net_class[charge_net] >= 0
         clocked = np.zeros(len(self._instances), int)
         leaking: list[dict[str, float]] = [{} for _ in self._instances]
@@ -332,6 +343,21 @@ class _Walk:
             ),
         )
 
+    def _selectors(
+        self, root: NDArray[np.int64], net_class: NDArray[np.int64], n_readers: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return, for each net, the output of the selector that it is inside of; itself where it is not."""
+        is_inside = (net_class == NET_CLASSES.index("logic")) & (n_readers == 1)
+        for bits in self._names.values():
+            is_inside[root[bits]] = False
+        output = np.arange(len(root))
+        for choice, chosen in self._choices:
+            if is_inside[root[choice]]:
+                output[root[choice]] = root[chosen]
+        while not np.array_equal(output, output[output]):
+            output = output[output]
+        return output
+
     def _instance(self, module_name: str, path: InstancePath, ports: Mapping[str, list[int]]) -> None:
         """Number the nets of one instance, whose port bits are the nets ``ports`` of its parent."""
         module = self._modules[module_name]
@@ -358,7 +384,9 @@ class _Walk:
         for cell_name, cell in module["cells"].items():
             pins = {pin: [net(bit) for bit in bits] for pin, bits in cell["connections"].items()}
             kind, below = cell["type"], (*path, cell_name.removeprefix("\\"))
-            if kind == "$mem_v2":
+            if kind == "$mux":
+                self._mux(pins, instance)
+            elif kind == "$mem_v2":
                 self._register_file(cell["parameters"], pins, instance)
             elif kind not in self._modules:
                 self._cells.append(
@@ -372,6 +400,25 @@ class _Walk:
     def _with_open_pins(self, kind: str, pins: Mapping[str, list[int]]) -> dict[str, list[int]]:
         ports = self._modules[kind]["ports"]
         return {name: pins.get(name) or self._fresh(len(port["bits"])) for name, port in ports.items()}
+
+    def _mux(self, pins: Mapping[str, list[int]], instance: int) -> None:
+        """Add a multiplexer: a gate where one choice is constant, nothing but a wire where both are."""
+        select = pins["S"][0]
+        chosen: dict[str, list[tuple[int, int, int]]] = {"$mux": [], "$and": []}
+        for a, b, y in zip(pins["A"], pins["B"], pins["Y"], strict=True):
+            if a == b:
+                self._join(y, a)
+            elif (a, b) == (0, 1):
+                self._join(y, select)
+            else:
+                chosen["$and" if a < 2 or b < 2 else "$mux"].append((a, b, y))
+                self._choices += [(a, y), (b, y)]
+        for kind, bits in chosen.items():
+            if bits:
+                a_bits, b_bits, y_bits = ([*column] for column in zip(*bits, strict=True))
+                self._cells.append(
+                    (instance, _cell(kind, {}, {"A": a_bits, "B": b_bits, "S": [select], "Y": y_bits}, kind))
+                )
 
     def _register_file(
         self, parameters: Mapping[str, str], pins: Mapping[str, list[int]], instance: int

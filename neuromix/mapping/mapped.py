@@ -11,7 +11,8 @@ from rtl_gen.chip import ChipParameters
 from rtl_gen.fabric.route import HOST
 from rtl_gen.formats import EventFormat
 from rtl_gen.host.loader import MemoryImage
-from rtl_gen.neuron.core import CoreParameters, EngineParameters
+from rtl_gen.neuron.core import CoreParameters
+from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.signatures import LoadTarget, SettingsRow
@@ -116,8 +117,6 @@ class MappedNetwork:
         core_parameters = chip.tile.core
         images = []
         for core in self.cores:
-            weights = np.zeros((self.n_neurons, self.n_axons), dtype=np.int64)
-            weights[: core.n_neurons] = core.weights
             settings = {
                 SettingsRow.GAIN: core.gain,
                 SettingsRow.SHIFT: core.shift,
@@ -128,7 +127,7 @@ class MappedNetwork:
                 (
                     LoadTarget.SYNAPSES,
                     core_parameters.engine.synapse_row_width,
-                    core_parameters.engine.synapse_rows(weights),
+                    core_parameters.engine.synapse_rows(core.weights),
                 ),
                 (
                     LoadTarget.ROUTES,

@@ -7,20 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rtl_gen.formats import GAIN_WIDTH, SHIFT_WIDTH
+from rtl_gen.neuron.requantizer import requantize
 
 from .network import Network, Population, Projection
 
-__all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize", "requantize"]
+__all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize"]
 
 _SHIFT_MAX = (1 << SHIFT_WIDTH) - 1
 _INT32_MAX = (1 << 31) - 1
 _SCALE_CANDIDATES = np.linspace(1, 0.1, 46)
-"""Share of the largest weight that the largest code may stand for; no saturation comes first: it wins ties."""
+"""Share of the largest weight that the largest code may stand for; no saturation is first, to win ties."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedProjection:
-    """Integer synapses between two populations, and what rounding them has cost; the arrays are read-only."""
+    """Integer synapses between two populations, and the cost of rounding; arrays are read-only copies."""
 
     source: str
     target: str
@@ -40,8 +41,10 @@ class QuantizedProjection:
     """Largest distance of a weight or bias from what its code stands for."""
 
     def __post_init__(self) -> None:
-        self.weight_codes.flags.writeable = False
-        self.bias_codes.flags.writeable = False
+        for name, dtype in (("weight_codes", np.int8), ("bias_codes", np.int32)):
+            array = np.array(getattr(self, name), dtype)
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
     @property
     def label(self) -> str:
@@ -112,12 +115,6 @@ def gain_and_shift(scale: float) -> tuple[int, int]:
         low, high = math.ldexp(1, GAIN_WIDTH - 1 - _SHIFT_MAX), (1 << GAIN_WIDTH) - 1
         raise ValueError(f"scale must be {low:.3g} to {high}, got {scale}")
     return gain, shift
-
-
-def requantize(sums: NDArray[np.int64], gain: int, shift: int, activation_max: int) -> NDArray[np.int64]:
-    """Return the activation codes of ``sums`` of products: times gain, rounded right shift, clamped."""
-    half = (1 << shift) >> 1
-    return np.asarray(np.clip((sums * gain + half) >> shift, 0, activation_max), np.int64)
 
 
 def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedProjection:

@@ -6,7 +6,7 @@
 
 One thread and a fixed seed: a run repeats. Choices (epochs, strength of augmentation, learning rate) were
 made with ``--hold-out``, which trains on the first part of the training images and reports on the rest; the
-test images are read once, after a training on all training images that nothing was chosen from.
+shipped networks are then trained on all training images, and those of the last epoch are kept.
 """
 
 import sys

@@ -51,6 +51,7 @@ STYLE: Any = {
     "ytick.labelcolor": "#1c2329",
     "text.color": "#1c2329",
     "legend.frameon": False,
+    "figure.constrained_layout.h_pad": 0.08,
     "svg.fonttype": "none",
     "svg.hashsalt": "neuromix",
 }
@@ -76,7 +77,7 @@ GRID_COLOR = "#e6e9ec"
 LOG_DECADES = 6
 """How far below the largest item a logarithmic axis reaches; smaller items are marked at its edge."""
 
-MAX_ITEMS = 12
+MAX_ITEMS = 16
 """How many items a figure shows one by one."""
 
 ROW = 0.185
@@ -147,7 +148,7 @@ def confusion_figure(results: Sequence[BackEndResult]) -> str:
     errors = [np.array(result.confusion) * ~np.eye(len(result.confusion), dtype=bool) for result in results]
     largest = max(4, *(int(error.max()) for error in errors))
     with rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, WIDTH / 3 + 0.35), layout="constrained")
+        figure = Figure(figsize=(WIDTH, WIDTH / 3 + 0.45), layout="compressed")
         panels = figure.subplots(1, max(3, len(results)), squeeze=False)[0]
         for panel in panels[len(results) :]:
             panel.remove()
@@ -280,7 +281,7 @@ def trace_figure(trace: Trace) -> str:
 def energy_stack_figure(results: Sequence[BackEndResult]) -> str:
     """Draw energy per inference, stacked by component, on one linear scale and as shares of each total."""
     items: dict[str, dict[str, float]] = {result.name: result.components for result in results}
-    names = _largest(items, len(COMPONENT_COLORS))
+    names = _weightiest(items, len(COMPONENT_COLORS))
     items = {back_end: _folded(energies, names) for back_end, energies in items.items()}
     colors = dict(zip(names, COMPONENT_COLORS, strict=False))
     largest = max(result.energy_per_inference_pj for result in results) or 1.0
@@ -322,9 +323,9 @@ def energy_stack_figure(results: Sequence[BackEndResult]) -> str:
 def energy_item_figure(name: str, items: Mapping[str, Mapping[str, float]]) -> str:
     """Draw ``items`` (back end to item to energy per inference [pJ]) item by item on a logarithmic scale.
 
-    ``name`` is what an item is: component, block. Small items beyond the largest dozen are added up.
+    ``name`` is what an item is: component, block. Small items beyond :data:`MAX_ITEMS` are added up.
     """
-    names = _largest(items, MAX_ITEMS)
+    names = _weightiest(items, MAX_ITEMS)
     items = {back_end: _folded(energies, names) for back_end, energies in items.items()}
     shown = [item for item in (*names, REST) if any(item in energies for energies in items.values())]
     values = [energy for energies in items.values() for energy in energies.values() if energy > 0] or [1.0]
@@ -396,16 +397,18 @@ def _stack(
         left += size
 
 
-def _largest(items: Mapping[str, Mapping[str, float]], count: int) -> list[str]:
-    """Return the names of the ``count`` items that are largest in any back end, largest first.
+def _weightiest(items: Mapping[str, Mapping[str, float]], count: int) -> list[str]:
+    """Return the ``count`` items with the largest share of any back end's total, largest first.
 
+    Shares, not joules: what dominates a frugal back end matters although it is little beside a hungry one.
     One more is returned if it would be the only one left.
     """
-    peak: dict[str, float] = {}
+    share: dict[str, float] = {}
     for energies in items.values():
+        total = math.fsum(energies.values()) or 1.0
         for name, energy in energies.items():
-            peak[name] = max(peak.get(name, 0.0), energy)
-    ordered = sorted(peak, key=lambda name: (-peak[name], name))
+            share[name] = max(share.get(name, 0.0), energy / total)
+    ordered = sorted(share, key=lambda name: (-share[name], name))
     return ordered if len(ordered) == count + 1 else ordered[:count]
 
 

@@ -7,37 +7,33 @@ row; it turns input codes into currents, sums them per neuron and digitises the 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from amaranth.hdl import Cat, ClockSignal, Instance, Module, Signal
+from amaranth.hdl import Cat, Instance, Module, Signal
 from amaranth.lib import wiring
+from numpy.typing import NDArray
 
-from ..formats import GAIN_WIDTH, SHIFT_WIDTH, EventFormat, bits_for_count
+from ..formats import GAIN_WIDTH, SHIFT_WIDTH, bits_for_count
 from ..memory import pack_rows
 from ..neuron.axon_registers import AxonRegisters
-from ..signatures import LOAD_WORD_WIDTH, EngineSignature, LoadTarget, SettingsRow
+from ..neuron.engine import WEIGHT_WIDTH, EngineParameters
+from ..neuron.settings import Settings
+from ..signatures import LOAD_WORD_WIDTH, LoadTarget
 
 __all__ = ["TRIM_WIDTH", "AnalogArrayEngine", "AnalogArrayParameters"]
-
-WEIGHT_WIDTH = 8
-"""Width of a weight code in the array: sign bit and seven magnitude bits [bits]."""
 
 TRIM_WIDTH = 8
 """Width of each of a neuron's two trim codes, signed [bits]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnalogArrayParameters:
-    """Size and phases of a mixed-signal array; bias axons count among the axons."""
+class AnalogArrayParameters(EngineParameters):
+    """Size and phases of a mixed-signal array. Its weight codes are sign-magnitude."""
 
-    event_format: EventFormat
-    n_axons: int
-    n_bias_axons: int
-    n_neurons: int
     reset_cycles: int = 1
     settle_cycles: int = 4
     convert_cycles: int = 8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         # A model of the array needs one cycle to see the phase and one to answer.
         for name, low in (("reset_cycles", 1), ("settle_cycles", 3), ("convert_cycles", 1)):
             if not low <= getattr(self, name) <= 4096:
@@ -53,7 +49,6 @@ class AnalogArrayParameters:
         """Ports of the black box: name to direction (seen from the array) and width [bits]."""
         activation_width = self.event_format.activation_width
         return {
-            "clk": ("input", 1),
             "reset": ("input", 1),
             "evaluate": ("input", 1),
             "convert": ("input", 1),
@@ -70,17 +65,14 @@ class AnalogArrayParameters:
 
     @property
     def synapse_row_width(self) -> int:
-        """Width of a row of weights on the load bus: one axon to all neurons [bits]."""
         return self.n_neurons * WEIGHT_WIDTH
 
-    def synapse_rows(self, weights: npt.ArrayLike) -> list[int]:
-        """Return the rows to load for ``weights[post, pre]``: row ``axon``, sign-magnitude codes."""
-        codes = np.asarray(weights, dtype=np.int64)
-        magnitude = np.where(codes < 0, (1 << (WEIGHT_WIDTH - 1)) - codes, codes)
-        return pack_rows(magnitude.T, WEIGHT_WIDTH)
+    def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
+        codes = self._padded(weights).T
+        sign_magnitude = np.where(codes < 0, (1 << (WEIGHT_WIDTH - 1)) - codes, codes)
+        return pack_rows(sign_magnitude, WEIGHT_WIDTH)
 
     def create(self) -> "AnalogArrayEngine":
-        """Return the hardware."""
         return AnalogArrayEngine(self)
 
 
@@ -96,13 +88,7 @@ class AnalogArrayEngine(wiring.Component):
 
     def __init__(self, parameters: AnalogArrayParameters) -> None:
         self.parameters = parameters
-        neuron_width = bits_for_count(parameters.n_neurons)
-        super().__init__(
-            {
-                **EngineSignature(parameters.event_format, neuron_width).members,
-                "collision": wiring.Out(1),
-            }
-        )
+        super().__init__({**parameters.signature.members, "collision": wiring.Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -111,18 +97,16 @@ class AnalogArrayEngine(wiring.Component):
         wiring.connect(m, wiring.flipped(self.events), axons.events)
         m.d.comb += [axons.step.eq(self.step), self.collision.eq(axons.collision)]
 
-        ports = {name: Signal(width, name=name) for name, (_, width) in p.array_ports.items() if name != "clk"}
+        ports = {name: Signal(width, name=name) for name, (_, width) in p.array_ports.items()}
         m.submodules.array = Instance(
             p.array_module,
-            i_clk=ClockSignal(),
-            **{
-                f"{direction[0]}_{name}": ports[name]
-                for name, (direction, _) in p.array_ports.items()
-                if name != "clk"
-            },
+            **{f"{direction[0]}_{name}": ports[name] for name, (direction, _) in p.array_ports.items()},
         )
         m.d.comb += ports["input_codes"].eq(axons.activations)
-        neurons_in_use = self._settings(m, ports)
+        m.submodules.settings = settings = Settings(p.n_neurons)
+        wiring.connect(m, wiring.flipped(self.load), settings.load)
+        m.d.comb += [ports["gain"].eq(settings.gain), ports["shift"].eq(settings.shift)]
+        self._load_array(m, ports)
 
         cycles = Signal(range(max(p.reset_cycles, p.settle_cycles, p.convert_cycles)))
         codes = Signal(p.n_neurons * p.event_format.activation_width)
@@ -134,7 +118,7 @@ class AnalogArrayEngine(wiring.Component):
         )
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-            with m.State("IDLE"), m.If(self.step & (neurons_in_use != 0)):
+            with m.State("IDLE"), m.If(self.step & (settings.neurons != 0)):
                 m.d.sync += cycles.eq(p.reset_cycles - 1)
                 m.next = "RESET"
             for (state, port, _, following), next_cycles in zip(
@@ -151,34 +135,27 @@ class AnalogArrayEngine(wiring.Component):
                             m.d.sync += codes.eq(ports["output_codes"])
         return m
 
-    def _settings(self, m: Module, ports: dict[str, Signal]) -> Signal:
-        """Wire what the load bus fills: weight rows, trims, gain and shift; return the neurons in use."""
+    def _load_array(self, m: Module, ports: dict[str, Signal]) -> None:
+        """Collect the words of a weight row, and strobe it into the array with its last; hold the trims."""
         p = self.parameters
         load = self.load
         n_words = -(-p.synapse_row_width // LOAD_WORD_WIDTH)
         row_words = [Signal(LOAD_WORD_WIDTH, name=f"row_word_{i}") for i in range(n_words)]
         offset_trims = [Signal(TRIM_WIDTH, name=f"offset_trim_{i}") for i in range(p.n_neurons)]
         gain_trims = [Signal(TRIM_WIDTH, name=f"gain_trim_{i}") for i in range(p.n_neurons)]
-        gain = Signal(GAIN_WIDTH, name="gain_setting")
-        shift = Signal(SHIFT_WIDTH, name="shift_setting")
-        neurons_in_use = Signal(range(p.n_neurons + 1))
         m.d.comb += [
             ports["row_weights"].eq(Cat(row_words)),
             ports["offset_trims"].eq(Cat(offset_trims)),
             ports["gain_trims"].eq(Cat(gain_trims)),
-            ports["gain"].eq(gain),
-            ports["shift"].eq(shift),
         ]
         m.d.sync += ports["row_strobe"].eq(0)
         with m.If(load.strobe), m.Switch(load.target):
             with m.Case(LoadTarget.SYNAPSES):
-                m.d.sync += ports["row"].eq(load.row)
+                m.d.sync += [ports["row"].eq(load.row), ports["row_strobe"].eq(load.word == n_words - 1)]
                 with m.Switch(load.word):
                     for index, word in enumerate(row_words):
                         with m.Case(index):
                             m.d.sync += word.eq(load.data)
-                # The row goes to the array with its last word.
-                m.d.sync += ports["row_strobe"].eq(load.word == n_words - 1)
             with m.Case(LoadTarget.TRIMS), m.Switch(load.row):
                 for index in range(p.n_neurons):
                     with m.Case(index):
@@ -186,11 +163,3 @@ class AnalogArrayEngine(wiring.Component):
                             offset_trims[index].eq(load.data[:TRIM_WIDTH]),
                             gain_trims[index].eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
                         ]
-            with m.Case(LoadTarget.SETTINGS), m.Switch(load.row):
-                with m.Case(SettingsRow.GAIN):
-                    m.d.sync += gain.eq(load.data)
-                with m.Case(SettingsRow.SHIFT):
-                    m.d.sync += shift.eq(load.data)
-                with m.Case(SettingsRow.NEURONS_IN_USE):
-                    m.d.sync += neurons_in_use.eq(load.data)
-        return neurons_in_use

@@ -6,16 +6,11 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..boundary.analog_array import AnalogArrayParameters
-from ..signatures import LoadSignature
-from .event_engine import EventEngineParameters
-from .parallel_engine import ParallelEngineParameters
+from ..signatures import LoadSignature, share
+from .engine import EngineParameters
 from .sender import EventSenderParameters
 
-__all__ = ["Core", "CoreParameters", "EngineParameters"]
-
-EngineParameters = ParallelEngineParameters | EventEngineParameters | AnalogArrayParameters
-"""What computes: the two digital engines or a mixed-signal array."""
+__all__ = ["Core", "CoreParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +85,5 @@ class Core(wiring.Component):
             self.collision.eq(getattr(engine, "collision", 0)),
         ]
         for block in (engine, sender):
-            for name in LoadSignature().members:
-                m.d.comb += getattr(block.load, name).eq(getattr(self.load, name))
+            share(m, self.load, block.load)
         return m

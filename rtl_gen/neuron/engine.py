@@ -8,7 +8,6 @@ from amaranth.lib import wiring
 from numpy.typing import NDArray
 
 from ..formats import EventFormat, MacFormat, bits_for_count
-from ..memory import SramParameters
 from ..signatures import EngineSignature
 from .integer import simulate_core
 
@@ -72,12 +71,12 @@ class EngineParameters(ABC):
 
     @property
     @abstractmethod
-    def synapse_sram(self) -> SramParameters:
-        """The memory that holds the weights."""
+    def synapse_row_width(self) -> int:
+        """Width of a row of weights on the load bus [bits]."""
 
     @abstractmethod
     def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
-        """Return the contents of :attr:`synapse_sram`, first row first, for ``weights[post, pre]``.
+        """Return what is loaded to ``SYNAPSES``, first row first, for ``weights[post, pre]``.
 
         ``weights`` has ``n_axons`` columns and at most ``n_neurons`` rows. Neurons beyond get zero weights.
         """

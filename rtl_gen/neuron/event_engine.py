@@ -55,7 +55,12 @@ class EventEngineParameters(EngineParameters):
 
     @property
     def synapse_sram(self) -> SramParameters:
+        """The memory that holds the weights."""
         return SramParameters(depth=self.n_axons * self.n_groups, width=self.lanes * WEIGHT_WIDTH)
+
+    @property
+    def synapse_row_width(self) -> int:
+        return self.synapse_sram.width
 
     def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
         return pack_rows(self._padded(weights).T.reshape(-1, self.lanes), WEIGHT_WIDTH)
@@ -168,13 +173,11 @@ class EventEngine(wiring.Component):
         # Execute: one cycle later, with the row that was read; what is not in use keeps still.
         accumulate = Signal()
         flush = Signal()
-        keep = Signal()
         context = Signal(bits_for_count(n_groups))
         factor = Signal(event_format.activation_width)
         m.d.sync += [
             accumulate.eq(walking),
             flush.eq(flushing | clearing),
-            keep.eq(flushing),
             self.finished.eq(end_of_flush),
         ]
         with m.If(walking | flushing | clearing):
@@ -199,7 +202,7 @@ class EventEngine(wiring.Component):
         # Collect: another cycle later the codes of a group are there.
         code_width = event_format.activation_width
         m.submodules.codes = codes = RegisterFile(unsigned(lanes * code_width), n_groups)
-        m.d.sync += [codes.write_enable.eq(keep), codes.write_row.eq(context)]
+        m.d.sync += [codes.write_enable.eq(flush), codes.write_row.eq(context)]
         m.d.comb += [
             codes.write_data.eq(Cat(*group_codes)),
             codes.read_row.eq(self.neuron >> lane_bits),

@@ -38,7 +38,12 @@ class ParallelEngineParameters(EngineParameters):
 
     @property
     def synapse_sram(self) -> SramParameters:
+        """The memory that holds the weights."""
         return SramParameters(depth=self.n_neurons, width=self.n_axons * WEIGHT_WIDTH)
+
+    @property
+    def synapse_row_width(self) -> int:
+        return self.synapse_sram.width
 
     def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
         return pack_rows(self._padded(weights), WEIGHT_WIDTH)

@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from ..formats import EventFormat, bits_for_count
 from ..memory import SramParameters, connect_load
-from ..signatures import LoadSignature, LoadTarget, SettingsRow
+from ..signatures import LoadSignature, LoadTarget
+from .settings import Settings
 
 __all__ = ["EventSender", "EventSenderParameters"]
 
@@ -92,13 +93,8 @@ class EventSender(wiring.Component):
         route = data.View(self.parameters.route, table.read_data)
         connect_load(m, table, self.load, LoadTarget.ROUTES)
 
-        neurons_in_use = Signal(range(self.parameters.n_neurons + 1))
-        with m.If(
-            self.load.strobe
-            & (self.load.target == LoadTarget.SETTINGS)
-            & (self.load.row == SettingsRow.NEURONS_IN_USE)
-        ):
-            m.d.sync += neurons_in_use.eq(self.load.data)
+        m.submodules.settings = settings = Settings(self.parameters.n_neurons)
+        wiring.connect(m, wiring.flipped(self.load), settings.load)
 
         neuron = Signal(range(self.parameters.n_neurons + 1))
         entry = Signal(range(fan_out))
@@ -120,7 +116,7 @@ class EventSender(wiring.Component):
                 with m.If(self.start):
                     m.next = "SCAN"
             with m.State("SCAN"):  # `row` is the first entry of `neuron`
-                with m.If(neuron == neurons_in_use):
+                with m.If(neuron == settings.neurons):
                     m.next = "IDLE"
                 with m.Elif(self.code == 0):
                     m.d.sync += [neuron.eq(neuron + 1), row.eq(row + fan_out)]

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..formats import GAIN_WIDTH, SHIFT_WIDTH
-from ..signatures import LoadSignature, LoadTarget
+from ..signatures import LoadSignature, LoadTarget, SettingsRow
 
 __all__ = ["Settings"]
 
@@ -13,7 +13,6 @@ __all__ = ["Settings"]
 class Settings(wiring.Component):
     """What a compute engine takes from the load target ``SETTINGS``; all zero after reset.
 
-    Row 2, the number of axons in use, is for the analog array and is ignored here.
 
     Members
     -------
@@ -43,7 +42,11 @@ class Settings(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         with m.If(self.load.strobe & (self.load.target == LoadTarget.SETTINGS)), m.Switch(self.load.row):
-            for row, register in ((0, self.gain), (1, self.shift), (3, self.neurons)):
+            for row, register in (
+                (SettingsRow.GAIN, self.gain),
+                (SettingsRow.SHIFT, self.shift),
+                (SettingsRow.NEURONS_IN_USE, self.neurons),
+            ):
                 with m.Case(row):
                     m.d.sync += register.eq(self.load.data)
         return m

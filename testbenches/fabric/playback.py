@@ -1,6 +1,6 @@
 """Plays streams into a component in Amaranth's own simulator, with pauses at both ends."""
 
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -32,6 +32,7 @@ async def exchange(
     sent: Mapping[str, Sequence[int]],
     outputs: Sequence[str],
     *,
+    idle: Signal,
     rng: np.random.Generator,
     pause: float = 0.0,
     stall: float = 0.0,
@@ -40,42 +41,43 @@ async def exchange(
 ) -> dict[str, list[tuple[int, int]]]:
     """Send payloads into the streams named in ``sent``; return (cycle, payload) of what ``outputs`` give.
 
-    Sources pause and sinks stall in each cycle with the given probabilities. Runs for ``n_cycles``, or
-    until all is sent and no output has offered anything for 20 cycles in which it was ready. Asserts that
-    offers are stable.
+    Sources pause and sinks stall in each cycle with the given probabilities. Runs for ``n_cycles``, or until
+    all that was sent has come out. Asserts in each cycle that offers are stable and that ``idle`` tells
+    whether anything is stored.
     """
-    waiting = {name: list(payloads) for name, payloads in sent.items()}
-    received: dict[str, list[tuple[int, int]]] = {name: [] for name in outputs}
-    offered: dict[str, int] = {}
-    n_quiet: dict[str, int] = defaultdict(int)
-    inputs = {name: getattr(component, name) for name in sent}
+    sources = {name: getattr(component, name) for name in sent}
     sinks = {name: getattr(component, name) for name in outputs}
+    waiting = {name: deque(payloads) for name, payloads in sent.items()}
     offering = dict.fromkeys(sent, False)
+    offered: dict[str, int] = {}
+    received: dict[str, list[tuple[int, int]]] = {name: [] for name in outputs}
+    n_stored = 0
     for cycle in range(limit if n_cycles is None else n_cycles):
-        for name, stream in inputs.items():
+        for name, stream in sources.items():
             offering[name] = bool(waiting[name]) and (offering[name] or rng.random() >= pause)
             ctx.set(stream.valid, offering[name])
             ctx.set(Value.cast(stream.payload), waiting[name][0] if offering[name] else 0)
         for stream in sinks.values():
             ctx.set(stream.ready, int(rng.random() >= stall))
-        for name, stream in inputs.items():
+
+        assert ctx.get(idle) == (n_stored == 0), f"idle is {ctx.get(idle)}, stored {n_stored}, cycle {cycle}"
+        if n_cycles is None and n_stored == 0 and not any(waiting.values()):
+            return received
+        for name, stream in sources.items():
             if offering[name] and ctx.get(stream.ready):
-                waiting[name].pop(0)
+                waiting[name].popleft()
                 offering[name] = False
+                n_stored += 1
         for name, stream in sinks.items():
-            valid, ready, payload = (
-                ctx.get(value) for value in (stream.valid, stream.ready, Value.cast(stream.payload))
-            )
+            valid, payload = ctx.get(stream.valid), ctx.get(Value.cast(stream.payload))
             if name in offered:
                 assert valid, f"{name}: offer taken back in cycle {cycle}"
                 assert payload == offered.pop(name), f"{name}: payload changed while it waited, cycle {cycle}"
-            n_quiet[name] = 0 if valid else n_quiet[name] + ready
-            if valid and ready:
+            if valid and ctx.get(stream.ready):
                 received[name].append((cycle, payload))
+                n_stored -= 1
             elif valid:
                 offered[name] = payload
         await ctx.tick()
-        if n_cycles is None and not any(waiting.values()) and min(n_quiet.values()) >= 20:
-            return received
     assert n_cycles is not None, f"traffic still under way after {limit} cycles"
     return received

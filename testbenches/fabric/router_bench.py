@@ -12,7 +12,7 @@ from testbenches import parameters
 from testbenches.agents import reset, start_clock_and_reset
 
 from .streams import FabricAgents
-from .traffic import router_traffic
+from .traffic import contending_traffic, router_traffic
 
 OUTPUTS = [f"{direction.label}_out" for direction in Direction]
 
@@ -40,6 +40,16 @@ async def delivers_each_flit_once_and_in_order(dut: Any, pause: float, stall: fl
     bench = RouterBench(dut)
     await start_clock_and_reset(dut)
     await bench.start_traffic(80, pause=pause, stall=stall).finish()
+
+
+@cocotb.test()
+async def lets_nobody_wait_for_more_than_four_others(dut: Any) -> None:
+    bench = RouterBench(dut)
+    await start_clock_and_reset(dut)
+    traffic = contending_traffic(bench.event_format, bench.here, 20)
+    agents = FabricAgents(dut, traffic, OUTPUTS, pause=0.0, stall=0.4, rng=bench.rng)
+    await agents.finish()
+    traffic.check_turns(agents.monitors["local_out"].payloads)
 
 
 @cocotb.test()

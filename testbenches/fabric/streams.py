@@ -48,8 +48,10 @@ class FabricAgents:
                 break
         else:
             raise AssertionError(f"traffic still under way after {limit} cycles")
+        n_sent = sum(map(len, self.traffic.sent.values()))
+        n_received = sum(len(monitor.transfers) for monitor in self.monitors.values())
+        assert n_received == n_sent, f"idle after {n_received} of {n_sent} flits"
         await ClockCycles(self.dut.clk, 20, FallingEdge)  # nothing may come late
-        assert self.dut.idle.value
         self.traffic.check({name: monitor.payloads for name, monitor in self.monitors.items()})
         self.stop()
 

@@ -9,7 +9,7 @@ import numpy as np
 from rtl_gen.fabric.route import HOST, Address, Direction, next_hop
 from rtl_gen.formats import EventFormat
 
-__all__ = ["STRAY", "Traffic", "mesh_traffic", "pack", "router_traffic"]
+__all__ = ["STRAY", "Traffic", "contending_traffic", "mesh_traffic", "pack", "router_traffic"]
 
 STRAY = "stray"
 """Where a mesh drops flits whose destination lies outside."""
@@ -47,6 +47,15 @@ class Traffic:
         unknown = {flit for flits in received.values() for flit in flits} - set(self.leaves_by)
         assert not unknown, f"flits that nobody sent: {sorted(unknown)}"
 
+    def check_turns(self, flits: Sequence[int]) -> None:
+        """Assert that the inputs took turns in ``flits``, all of which waited from the start."""
+        source_of = {flit: name for name, sent in self.sent.items() for flit in sent}
+        sources = [source_of[flit] for flit in flits]
+        n_inputs = len(self.sent)
+        for first in range(0, len(sources), n_inputs):
+            turn = sources[first : first + n_inputs]
+            assert sorted(turn) == sorted(self.sent), f"turn {first // n_inputs} went to {turn}"
+
     @staticmethod
     def _by_output(leaves_by: Mapping[int, str]) -> dict[str, list[int]]:
         flits_by_output: dict[str, list[int]] = defaultdict(list)
@@ -68,6 +77,16 @@ def router_traffic(
         n_flits=n_flits,
         rng=rng,
     )
+
+
+def contending_traffic(event_format: EventFormat, here: Address, n_flits: int) -> Traffic:
+    """Return traffic for a router at ``here``: from each port ``n_flits`` for the local port."""
+    inputs = [f"{direction.label}_in" for direction in Direction]
+    sent = {
+        name: [pack(event_format, here, n_flits * index + number) for number in range(n_flits)]
+        for index, name in enumerate(inputs)
+    }
+    return Traffic(sent=sent, leaves_by={flit: "local_out" for flits in sent.values() for flit in flits})
 
 
 def mesh_traffic(

@@ -15,7 +15,7 @@ def pass_through(queue: Queue, payloads: list[int], pause: float, stall: float) 
     async def testbench(ctx):
         rng = np.random.default_rng(seed=7)
         outputs = await exchange(
-            ctx, queue, {"input": payloads}, ["output"], rng=rng, pause=pause, stall=stall
+            ctx, queue, {"input": payloads}, ["output"], idle=queue.empty, rng=rng, pause=pause, stall=stall
         )
         received.extend(outputs["output"])
 
@@ -83,13 +83,17 @@ def test_queue_is_empty_after_reset_in_mid_transfer():
 
     async def testbench(ctx):
         rng = np.random.default_rng(seed=3)
-        await exchange(ctx, queue, {"input": [1, 2, 3, 4]}, ["output"], rng=rng, stall=1.0, n_cycles=6)
+        await exchange(
+            ctx, queue, {"input": [1, 2, 3, 4]}, ["output"], idle=queue.empty, rng=rng, stall=1.0, n_cycles=6
+        )
         assert ctx.get(queue.level) == 3
         ctx.set(reset, 1)
         await ctx.tick()
         ctx.set(reset, 0)
         assert ctx.get(queue.empty)
-        outputs = await exchange(ctx, queue, {"input": [5, 6, 7]}, ["output"], rng=rng, stall=0.5)
+        outputs = await exchange(
+            ctx, queue, {"input": [5, 6, 7]}, ["output"], idle=queue.empty, rng=rng, stall=0.5
+        )
         assert [payload for _, payload in outputs["output"]] == [5, 6, 7]
 
     simulate(queue, testbench, reset)

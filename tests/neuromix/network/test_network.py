@@ -179,7 +179,7 @@ def test_damaged_file_is_named(small_network: Network, tmp_path: Path) -> None:
 )
 def test_foreign_file_is_named(arrays: dict[str, np.ndarray], message: str, tmp_path: Path) -> None:
     path = tmp_path / "foreign.npz"
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
     with pytest.raises(NetworkFileError, match=f"^{re.escape(str(path))}: {message}"):
         Network.load(path)
 

@@ -55,3 +55,12 @@ def test_every_shipped_file_has_a_recipe_and_is_small() -> None:
     files = sorted(SHIPPED_FOLDER.glob("*.npz"))
     assert [path.stem for path in files] == sorted(RECIPES)
     assert max(path.stat().st_size for path in files) < 1 << 20
+
+
+@pytest.mark.parametrize(("width", "loss"), [(4, 0.03), (6, 0.01)])
+def test_narrow_weights_lose_little(width: int, loss: float, digits: Dataset) -> None:
+    network = Network.load(SHIPPED_FOLDER / "digits-64-32-10.npz")
+    quantized = quantize(network, weight_max=(1 << (width - 1)) - 1)
+    accuracy = np.mean(quantized.classify(to_codes(digits.test_images)) == digits.test_labels)
+    assert accuracy >= float(network.provenance["test_accuracy"]) - loss
+    assert sum(projection.n_saturated for projection in quantized.projections) > 0

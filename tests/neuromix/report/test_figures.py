@@ -111,8 +111,24 @@ def test_small_items_are_added_up_and_not_lost() -> None:
     energies = {f"block {index}": float(index) for index in range(20)}
     texts = texts_of(figures.energy_item_figure("block", {"parallel": energies}))
     kept = {f"block {index}" for index in range(20 - figures.MAX_ITEMS, 20)}
-    assert kept | {"smaller ones", "28.0 pJ"} <= texts
-    assert "block 7" not in texts
+    assert kept | {"smaller ones", "6.00 pJ"} <= texts
+    assert "block 3" not in texts
+
+
+def test_components_of_a_frugal_back_end_keep_their_names(report: Report) -> None:
+    parallel, _, mixed = report.back_ends
+    frugal = dataclasses.replace(
+        mixed,
+        components={name: energy / 1000 for name, energy in mixed.components.items()},
+        by_block={},
+        energy_per_inference_pj=mixed.energy_per_inference_pj / 1000,
+    )
+    assert texts_of(figures.energy_stack_figure([parallel, frugal])) >= {
+        "MDAC array",
+        "ADC",
+        "28 %",
+        "2.59 pJ",
+    }
 
 
 def test_confusion_is_drawn_with_true_classes_downwards(report: Report) -> None:

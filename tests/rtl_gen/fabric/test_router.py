@@ -1,14 +1,15 @@
 import gc
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from amaranth.hdl import Signal
+from amaranth.hdl import Signal, Value
 
 from rtl_gen.fabric.route import Direction
 from rtl_gen.fabric.router import Router
 from rtl_gen.formats import EventFormat
 from testbenches.fabric.playback import exchange, simulate
-from testbenches.fabric.traffic import Traffic, pack, router_traffic
+from testbenches.fabric.traffic import contending_traffic, pack, router_traffic
 
 HERE = (1, 2)
 OUTPUTS = [f"{direction.label}_out" for direction in Direction]
@@ -35,7 +36,9 @@ def test_router_delivers_each_flit_once_and_in_order(pause, stall, payload_width
 
     async def testbench(ctx):
         place_here(ctx, router)
-        received = await exchange(ctx, router, traffic.sent, OUTPUTS, rng=rng, pause=pause, stall=stall)
+        received = await exchange(
+            ctx, router, traffic.sent, OUTPUTS, idle=router.idle, rng=rng, pause=pause, stall=stall
+        )
         traffic.check(flits_only(received))
         assert ctx.get(router.idle)
 
@@ -58,7 +61,12 @@ def test_router_forwards_from_every_port_to_every_port_in_one_cycle(source):
         for output, destination in beyond.items():
             flit = pack(FORMAT, destination, axon=5, payload=9)
             received = await exchange(
-                ctx, router, {f"{source.label}_in": [flit]}, OUTPUTS, rng=np.random.default_rng(seed=0)
+                ctx,
+                router,
+                {f"{source.label}_in": [flit]},
+                OUTPUTS,
+                idle=router.idle,
+                rng=np.random.default_rng(seed=0),
             )
             assert received.pop(output) == [(1, flit)]
             assert not any(received.values())
@@ -80,7 +88,9 @@ def test_router_moves_a_flit_per_cycle_on_all_ports_at_once():
 
     async def testbench(ctx):
         place_here(ctx, router)
-        received = await exchange(ctx, router, sent, OUTPUTS, rng=np.random.default_rng(seed=0))
+        received = await exchange(
+            ctx, router, sent, OUTPUTS, idle=router.idle, rng=np.random.default_rng(seed=0)
+        )
         for arrivals in received.values():
             assert [cycle for cycle, _ in arrivals] == list(range(1, 21))
 
@@ -89,20 +99,14 @@ def test_router_moves_a_flit_per_cycle_on_all_ports_at_once():
 
 def test_router_lets_nobody_wait_for_more_than_four_others():
     router = Router(FORMAT, 2)
-    inputs = [f"{direction.label}_in" for direction in Direction]
-    sent = {
-        name: [pack(FORMAT, HERE, 32 * index + number) for number in range(20)]
-        for index, name in enumerate(inputs)
-    }
-    traffic = Traffic(sent=sent, leaves_by={flit: "local_out" for flits in sent.values() for flit in flits})
+    traffic = contending_traffic(FORMAT, HERE, 20)
 
     async def testbench(ctx):
         place_here(ctx, router)
-        received = await exchange(ctx, router, sent, OUTPUTS, rng=np.random.default_rng(seed=5), stall=0.4)
+        rng = np.random.default_rng(seed=5)
+        received = await exchange(ctx, router, traffic.sent, OUTPUTS, idle=router.idle, rng=rng, stall=0.4)
         traffic.check(flits_only(received))
-        sources = [FORMAT.flit.from_bits(flit).axon // 32 for _, flit in received["local_out"]]
-        for first in range(0, 100, 5):  # all five always have a flit waiting
-            assert sorted(sources[first : first + 5]) == [0, 1, 2, 3, 4]
+        traffic.check_turns(flits_only(received)["local_out"])
 
     simulate(router, testbench)
 
@@ -115,7 +119,14 @@ def test_router_holds_what_it_cannot_deliver_and_is_not_idle():
         place_here(ctx, router)
         assert ctx.get(router.idle)
         await exchange(
-            ctx, router, {"west_in": flits}, OUTPUTS, rng=np.random.default_rng(seed=0), stall=1.0, n_cycles=8
+            ctx,
+            router,
+            {"west_in": flits},
+            OUTPUTS,
+            idle=router.idle,
+            rng=np.random.default_rng(seed=0),
+            stall=1.0,
+            n_cycles=8,
         )
         assert not ctx.get(router.west_in.ready)
         for direction in (Direction.NORTH, Direction.EAST, Direction.SOUTH, Direction.LOCAL):
@@ -128,6 +139,29 @@ def test_router_holds_what_it_cannot_deliver_and_is_not_idle():
     simulate(router, testbench)
 
 
+def test_router_keeps_links_at_zero_where_it_offers_nothing():
+    router = Router(FORMAT, 2)
+    flit = pack(FORMAT, HERE, axon=0x155, payload=0xFF)
+    sent = {"north_in": [flit], "west_in": [flit]}
+
+    async def testbench(ctx):
+        place_here(ctx, router)
+        await exchange(
+            ctx,
+            router,
+            sent,
+            OUTPUTS,
+            idle=router.idle,
+            rng=np.random.default_rng(seed=0),
+            stall=1.0,
+            n_cycles=4,
+        )
+        offers = {name: ctx.get(Value.cast(getattr(router, name).payload)) for name in OUTPUTS}
+        assert offers == dict.fromkeys(OUTPUTS, 0) | {"local_out": flit}
+
+    simulate(router, testbench)
+
+
 def test_router_is_empty_after_reset_in_mid_transfer():
     router, reset = Router(FORMAT, 2), Signal()
     rng = np.random.default_rng(seed=6)
@@ -135,7 +169,7 @@ def test_router_is_empty_after_reset_in_mid_transfer():
 
     async def testbench(ctx):
         place_here(ctx, router)
-        await exchange(ctx, router, before.sent, OUTPUTS, rng=rng, stall=0.7, n_cycles=12)
+        await exchange(ctx, router, before.sent, OUTPUTS, idle=router.idle, rng=rng, stall=0.7, n_cycles=12)
         assert not ctx.get(router.idle)
         for direction in Direction:
             ctx.set(getattr(router, f"{direction.label}_in").valid, 0)
@@ -143,7 +177,9 @@ def test_router_is_empty_after_reset_in_mid_transfer():
         await ctx.tick()
         ctx.set(reset, 0)
         assert ctx.get(router.idle)
-        after.check(flits_only(await exchange(ctx, router, after.sent, OUTPUTS, rng=rng, stall=0.7)))
+        after.check(
+            flits_only(await exchange(ctx, router, after.sent, OUTPUTS, idle=router.idle, rng=rng, stall=0.7))
+        )
 
     simulate(router, testbench, reset)
 
@@ -157,9 +193,9 @@ def test_router_refuses_depth_out_of_range():
 
 @pytest.mark.parametrize("payload_width", [0, 8])
 def test_router_works_in_every_simulator(bench, payload_width):
-    event_format = {"x_width": 2, "y_width": 2, "axon_width": 9, "payload_width": payload_width}
+    event_format = replace(FORMAT, payload_width=payload_width)
     bench(
-        top=Router(EventFormat(**event_format), 2),
+        top=Router(event_format, 2),
         module="testbenches.fabric.router_bench",
-        parameters={"event_format": event_format, "here": HERE, "seed": 8},
+        parameters={"event_format": asdict(event_format), "here": HERE, "seed": 8},
     )

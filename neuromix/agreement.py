@@ -1,0 +1,116 @@
+"""Whether a simulated chip did what the golden model says, event by event, and where not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cosim.events import Event, EventKeys, event_of, without_source
+from cosim.job import CosimResult
+
+from .mapping import HOST, MappedNetwork
+from .reference import ReferenceRun
+
+__all__ = ["Comparison", "compare_events"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What a simulation has in common with the golden model.
+
+    ``differences`` counts events that one of them has and the other has not, as sent; ``lost`` and
+    ``duplicated`` count those that were sent but not received, and received but not sent.
+    """
+
+    events_compared: int
+    events_sent: int
+    events_received: int
+    differences: int
+    lost: int
+    duplicated: int
+    located: tuple[str, ...]
+    """The first differences in words: sample, step, core, neuron, both values."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether there were events, all were as they must be, and each arrived exactly once."""
+        return self.events_compared > 0 and not (self.differences or self.lost or self.duplicated)
+
+
+def compare_events(
+    mapped: MappedNetwork, reference: ReferenceRun, result: CosimResult, *, n_located: int = 10
+) -> Comparison:
+    """Hold the events of ``result`` against those of ``reference``."""
+    missing = _surplus(reference.events, result.sent)
+    extra = _surplus(result.sent, reference.events)
+    received = np.sort(without_source(result.sent))
+    lost = _surplus(received, result.received)
+    duplicated = _surplus(result.received, received)
+    located = [
+        *_located(mapped, missing, extra),
+        *(f"{_place(mapped, event_of(key), sent=False)}: sent and never received" for key in lost[:n_located]),
+        *(f"{_place(mapped, event_of(key), sent=False)}: received and never sent" for key in duplicated[:n_located]),
+    ]
+    return Comparison(
+        events_compared=len(reference.events),
+        events_sent=len(result.sent),
+        events_received=len(result.received),
+        differences=len(missing) + len(extra),
+        lost=len(lost),
+        duplicated=len(duplicated),
+        located=tuple(located[:n_located]),
+    )
+
+
+def _surplus(a: EventKeys, b: EventKeys) -> EventKeys:
+    """Return what ``a`` has more of than ``b``, each event as often as that."""
+    keys, inverse = np.unique(np.concatenate([a, b]), return_inverse=True)
+    counts = np.bincount(inverse[: len(a)], minlength=len(keys)) - np.bincount(
+        inverse[len(a) :], minlength=len(keys)
+    )
+    return np.repeat(keys, np.maximum(counts, 0))
+
+
+def _located(mapped: MappedNetwork, missing: EventKeys, extra: EventKeys) -> Iterator[str]:
+    """Say for each place that differs what the golden model has there and what the chip has, in order of time."""
+    golden: dict[Event, int] = {}
+    chip: dict[Event, int] = {}
+    for values, keys in ((golden, missing), (chip, extra)):
+        for event in map(event_of, keys):
+            values[Event(**{**vars(event), "payload": 0})] = event.payload
+    for place in sorted({*golden, *chip}):
+        yield (
+            f"{_place(mapped, place, sent=True)}: golden model {golden.get(place, 'no event')}, "
+            f"chip {chip.get(place, 'no event')}"
+        )
+
+
+def _place(mapped: MappedNetwork, event: Event, *, sent: bool) -> str:
+    """Say where ``event`` comes from (if that is known), where it goes, and which sample it belongs to."""
+    source = (event.source_x, event.source_y)
+    layers = {HOST: 0}
+    for core in mapped.cores:
+        layers[core.position] = 1 + list(dict.fromkeys(c.population for c in mapped.cores)).index(core.population)
+    target = f"axon {event.axon} of {_core(event.x, event.y)}"
+    if not sent:
+        return f"step {event.step}, {target}"
+    neuron = _neuron(mapped, event)
+    sample = event.step - layers.get(source, 0)
+    return f"sample {sample}, step {event.step}, {_core(*source)}, neuron {neuron}, to {target}"
+
+
+def _core(x: int, y: int) -> str:
+    return "host" if (x, y) == HOST else f"core ({x}, {y})"
+
+
+def _neuron(mapped: MappedNetwork, event: Event) -> str:
+    """Return the number of the neuron within its core whose route leads where ``event`` goes."""
+    source = (event.source_x, event.source_y)
+    routes = mapped.input_routes
+    for core in mapped.cores:
+        if core.position == source:
+            routes = core.routes
+    for neuron, destinations in enumerate(routes):
+        if (event.x, event.y, event.axon) in destinations:
+            return str(neuron)
+    return "unknown"
