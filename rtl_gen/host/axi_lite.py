@@ -6,8 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from rtl_gen.signatures import LoadSignature
-
+from ..signatures import LoadSignature
 from .registers import ADDRESS_WIDTH, REGISTER_BYTES, REGISTER_WIDTH, RegisterMap
 
 __all__ = ["AxiLiteSignature", "AxiLiteSubordinate", "AxiResponse", "HostRegisters", "RegisterPortSignature"]

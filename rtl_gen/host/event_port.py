@@ -4,13 +4,14 @@ Each beat of a packet is an event with its destination (a flit), in the low bits
 (``tlast``) is no event: it closes the step. So a step without events is a packet of one beat.
 """
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl_gen.formats import EventFormat
+from ..formats import EventFormat
+from ..stream import Queue
 
-__all__ = ["AxiStreamSignature", "EventEgress", "EventIngress", "StreamRegister", "beat_width"]
+__all__ = ["AxiStreamSignature", "EventEgress", "EventIngress", "beat_width"]
 
 COUNT_WIDTH = 32
 
@@ -25,44 +26,6 @@ class AxiStreamSignature(wiring.Signature):
 
     def __init__(self, data_width: int) -> None:
         super().__init__({"tvalid": Out(1), "tready": In(1), "tdata": Out(data_width), "tlast": Out(1)})
-
-
-class StreamRegister(wiring.Component):
-    """Two-entry queue: one transfer per cycle, one cycle of latency, all outputs registered.
-
-    ``i.ready`` does not depend on ``o.ready`` in the same cycle, so it cuts the path between two neighbours.
-
-    Members
-    -------
-    i : In(stream of shape)
-    o : Out(stream of shape)
-    idle : Out(1)
-        Nothing is held.
-    """
-
-    i: stream.Interface
-    o: stream.Interface
-    idle: Signal
-
-    def __init__(self, shape: ShapeLike) -> None:
-        super().__init__(
-            {"i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "idle": Out(1)}
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        spare_held = Signal()
-        spare = Signal.like(self.o.payload)
-        m.d.comb += [self.i.ready.eq(~spare_held), self.idle.eq(~self.o.valid)]
-        with m.If(self.o.ready | ~self.o.valid):
-            m.d.sync += [
-                self.o.valid.eq(spare_held | self.i.valid),
-                self.o.payload.eq(Mux(spare_held, Value.cast(spare), Value.cast(self.i.payload))),
-                spare_held.eq(0),
-            ]
-        with m.Elif(self.i.valid & ~spare_held):
-            m.d.sync += [spare_held.eq(1), spare.eq(self.i.payload)]
-        return m
 
 
 class EventIngress(wiring.Component):
@@ -108,15 +71,15 @@ class EventIngress(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.queue = queue = StreamRegister(self.event_format.flit)
-        wiring.connect(m, queue.o, wiring.flipped(self.events))
+        m.submodules.queue = queue = Queue(self.event_format.flit, depth=2)
+        wiring.connect(m, queue.output, wiring.flipped(self.events))
         accepted = Signal()
         m.d.comb += [
-            self.axis.tready.eq(queue.i.ready & ~self.closed),
-            queue.i.valid.eq(self.axis.tvalid & ~self.axis.tlast & ~self.closed),
-            queue.i.payload.eq(self.axis.tdata[: self.event_format.flit_width]),
-            accepted.eq(queue.i.valid & queue.i.ready),
-            self.idle.eq(queue.idle),
+            self.axis.tready.eq(queue.input.ready & ~self.closed),
+            queue.input.valid.eq(self.axis.tvalid & ~self.axis.tlast & ~self.closed),
+            queue.input.payload.eq(self.axis.tdata[: self.event_format.flit_width]),
+            accepted.eq(queue.input.valid & queue.input.ready),
+            self.idle.eq(queue.empty),
         ]
         with m.If(self.axis.tvalid & self.axis.tready & self.axis.tlast):
             m.d.sync += self.closed.eq(1)
@@ -172,27 +135,26 @@ class EventEgress(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         beat = data.StructLayout({"tdata": len(self.axis.tdata), "tlast": 1})
-        m.submodules.queue = queue = StreamRegister(beat)
+        m.submodules.queue = queue = Queue(beat, depth=2)
         closing = Signal()
         step_number = Signal(min(COUNT_WIDTH, len(self.axis.tdata)))
         delivered = Signal()
         m.d.comb += [
-            self.events.ready.eq(queue.i.ready & ~closing),
-            queue.i.valid.eq(self.events.valid | closing),
-            queue.i.payload.tdata.eq(Mux(closing, step_number, Value.cast(self.events.payload))),
-            queue.i.payload.tlast.eq(closing),
-            self.axis.tvalid.eq(queue.o.valid),
-            self.axis.tdata.eq(queue.o.payload.tdata),
-            self.axis.tlast.eq(queue.o.payload.tlast),
-            queue.o.ready.eq(self.axis.tready),
+            self.events.ready.eq(queue.input.ready & ~closing),
+            queue.input.valid.eq(self.events.valid | closing),
+            queue.input.payload.tdata.eq(Mux(closing, step_number, Value.cast(self.events.payload))),
+            queue.input.payload.tlast.eq(closing),
+            self.axis.tvalid.eq(queue.output.valid),
+            self.axis.tdata.eq(queue.output.payload.tdata),
+            self.axis.tlast.eq(queue.output.payload.tlast),
+            queue.output.ready.eq(self.axis.tready),
             delivered.eq(self.axis.tvalid & self.axis.tready & ~self.axis.tlast),
-            self.idle.eq(queue.idle & ~closing & ~self.events.valid),
+            self.idle.eq(queue.empty & ~closing & ~self.events.valid),
         ]
-        with m.If(queue.i.ready):
-            m.d.sync += closing.eq(0)
         with m.If(self.step):
-            m.d.sync += [closing.eq(1), step_number.eq(self.steps)]
+            m.d.sync += step_number.eq(self.steps)
         m.d.sync += [
+            closing.eq(self.step),  # the queue is empty then, so one cycle is enough
             self.count.eq(Mux(self.clear_counters, 0, self.count) + delivered),
             self.steps.eq(Mux(self.clear_counters, 0, self.steps) + self.step),
         ]

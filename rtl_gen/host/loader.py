@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rtl_gen.signatures import LOAD_WORD_WIDTH, LoadTarget
-
+from ..signatures import LOAD_WORD_WIDTH, LoadTarget
 from .registers import HostAddress
 
 __all__ = ["MemoryImage", "load_writes"]
@@ -35,7 +34,7 @@ class MemoryImage:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{self.where}: {name} must be {low} to {high}, got {value}")
-        for row, value in enumerate(self.rows, self.first_row):
+        for row, value in enumerate(map(int, self.rows), self.first_row):
             if value < 0 or value >> self.row_width:
                 raise ValueError(
                     f"{self.where}, row {row}: value must fit {self.row_width} unsigned bits, got {value:#x}"
@@ -55,7 +54,7 @@ def load_writes(images: Iterable[MemoryImage]) -> Iterator[tuple[int, int]]:
     for image in images:
         yield HostAddress.LOAD_TILE, image.y << 8 | image.x
         yield HostAddress.LOAD_TARGET, image.target
-        for row, value in enumerate(image.rows, image.first_row):
+        for row, value in enumerate(map(int, image.rows), image.first_row):
             yield HostAddress.LOAD_ROW, row
             for low_bit in range(0, image.row_width, LOAD_WORD_WIDTH):
-                yield HostAddress.LOAD_DATA, int(value) >> low_bit & ((1 << LOAD_WORD_WIDTH) - 1)
+                yield HostAddress.LOAD_DATA, value >> low_bit & ((1 << LOAD_WORD_WIDTH) - 1)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal
 
-from rtl_gen.signatures import LoadTarget
+from ..signatures import LoadTarget
 
 __all__ = [
     "ADDRESS_WIDTH",

@@ -10,18 +10,15 @@ import random
 from typing import Any
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 from cocotbext.axi.stream import define_stream
 
 from testbenches import parameters
+from testbenches.agents import StreamMonitor, start_clock_and_reset
 
 FLIT_WIDTH = parameters()["flit_width"]
 FlitBus, Flit, FlitSource, FlitSink, _ = define_stream("Flit", ["valid", "ready", "payload"])
-
-CLOCK_PERIOD = 10_000
-"""Clock period [simulator steps]."""
 
 PACKET_SIZES = (0, 1, 30, 0, 0, 2, 1, 17, 3)
 STALLED = tuple(itertools.product((False, True), repeat=4))
@@ -35,11 +32,9 @@ class EventPortBench:
         self.rng = random.Random(seed)
         self.barrier_delay = 0
         self.n_steps = 0
-        dut.rst.value = 1
         dut.step.value = 0
         dut.clear_counters.value = 0
         logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.WARNING)  # or every packet is logged
-        Clock(dut.clk, CLOCK_PERIOD, "step").start()
         host_in, host_out = (AxiStreamBus.from_prefix(dut, name) for name in ("host_in_", "host_out_"))
         arriving, leaving = (FlitBus.from_prefix(dut, name) for name in ("arriving_", "leaving_"))
         self.source = AxiStreamSource(host_in, dut.clk, dut.rst, byte_lanes=1)
@@ -48,12 +43,10 @@ class EventPortBench:
         self.fabric_source = FlitSource(leaving, dut.clk, dut.rst)
 
     async def start(self) -> "EventPortBench":
-        await ClockCycles(self.dut.clk, 3)
-        self.dut.rst.value = 0
-        await ClockCycles(self.dut.clk, 2)
+        await start_clock_and_reset(self.dut)
+        StreamMonitor(self.dut, "arriving")
         cocotb.start_soon(self._barrier())
-        cocotb.start_soon(self._check_held("host_out", "tvalid", "tready", "tdata", "tlast"))
-        cocotb.start_soon(self._check_held("arriving", "valid", "ready", "payload"))
+        cocotb.start_soon(self._check_held())
         return self
 
     def stall(self, stalled: tuple[bool, ...]) -> None:
@@ -102,18 +95,19 @@ class EventPortBench:
                 while not self.fabric_sink.empty():
                     self.fabric_source.send_nowait(Flit(payload=int(self.fabric_sink.recv_nowait().payload)))
 
-    async def _check_held(self, bus: str, valid: str, ready: str, *payload: str) -> None:
-        """What is offered stays, unchanged, until it is taken."""
-        port = {name: getattr(self.dut, f"{bus}__{name}") for name in (valid, ready, *payload)}
+    async def _check_held(self) -> None:
+        """A beat offered to the host stays, unchanged, until it is taken."""
+        dut = self.dut
         waiting = None
         while True:
-            await RisingEdge(self.dut.clk)
-            shown = [int(port[name].value) for name in payload] if port[valid].value else None
-            assert waiting is None or shown == waiting, f"{bus}: {waiting} became {shown}"
-            waiting = None if port[ready].value else shown
+            await RisingEdge(dut.clk)
+            beat = (int(dut.host_out__tdata.value), int(dut.host_out__tlast.value))
+            shown = beat if dut.host_out__tvalid.value else None
+            assert waiting is None or shown == waiting, f"beat {waiting} became {shown}"
+            waiting = None if dut.host_out__tready.value else shown
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=10, timeout_unit="us")
 @cocotb.parametrize(stalled=STALLED, barrier_delay=(0, 7))
 async def packets_come_back_one_step_later(dut: Any, stalled: tuple[bool, ...], barrier_delay: int) -> None:
     bench = await EventPortBench(dut, seed=f"{stalled} {barrier_delay}").start()
@@ -131,7 +125,7 @@ async def packets_come_back_one_step_later(dut: Any, stalled: tuple[bool, ...], 
     assert int(dut.events_in.value) == int(dut.events_out.value) == sum(PACKET_SIZES)
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=10, timeout_unit="us")
 async def an_event_per_cycle_passes_when_nobody_stalls(dut: Any) -> None:
     bench = await EventPortBench(dut, seed="throughput").start()
     events = bench.draw_events(200)
@@ -140,10 +134,10 @@ async def an_event_per_cycle_passes_when_nobody_stalls(dut: Any) -> None:
     for expected in ([], events):
         received = await bench.sink.recv()
         assert list(received.tdata[:-1]) == expected
-    assert received.sim_time_end - received.sim_time_start <= (len(events) + 4) * CLOCK_PERIOD
+    assert received.sim_time_end - received.sim_time_start <= (len(events) + 4) * 10_000  # [ps]
 
 
-@cocotb.test(timeout_time=20, timeout_unit="us")
+@cocotb.test(timeout_time=10, timeout_unit="us")
 async def clearing_restarts_counters_and_step_numbers(dut: Any) -> None:
     bench = await EventPortBench(dut, seed="clear").start()
     for events in ([1, 2, 3], [4], []):

@@ -22,15 +22,25 @@ FORMATS = {
 
 
 MUTANTS = {
-    "the closing beat overtakes a waiting event": (" & ~closing & ~self.events.valid)", " & ~closing)"),
-    "an event is taken together with the closing beat": ("queue.i.ready & ~closing)", "queue.i.ready)"),
+    "the closing beat overtakes waiting events": ("queue.empty & ~closing & ~self.events.valid", "~closing"),
+    "idle does not mind a waiting event": (" & ~closing & ~self.events.valid)", " & ~closing)"),
+    "an event is taken together with the closing beat": (
+        "queue.input.ready & ~closing)",
+        "queue.input.ready)",
+    ),
     "a step ends before its closing beat is sent": (
-        "self.idle.eq(queue.idle & ~closing",
+        "self.idle.eq(queue.empty & ~closing",
         "self.idle.eq(~closing",
     ),
-    "a beat is lost under a stall": ("self.i.ready.eq(~spare_held)", "self.i.ready.eq(1)"),
-    "a beat is repeated after a stall": ("                spare_held.eq(0),\n", ""),
-    "the next step's events enter early": ("queue.i.ready & ~self.closed)", "queue.i.ready)"),
+    "a beat to the chip is lost under a stall": (
+        "tready.eq(queue.input.ready & ~self.closed)",
+        "tready.eq(~self.closed)",
+    ),
+    "a beat to the host is lost under a stall": (
+        "ready.eq(queue.input.ready & ~closing)",
+        "ready.eq(~closing)",
+    ),
+    "the next step's events enter early": ("queue.input.ready & ~self.closed)", "queue.input.ready)"),
     "the closing beat is an event": (
         "self.axis.tvalid & ~self.axis.tlast & ~self.closed",
         "self.axis.tvalid & ~self.closed",

@@ -1,0 +1,76 @@
+"""Register writes that load memories."""
+
+import numpy as np
+import pytest
+
+from rtl_gen.host.loader import MemoryImage, load_writes
+from rtl_gen.host.registers import HostAddress
+from rtl_gen.signatures import LoadTarget
+
+
+def image(**changes):
+    arguments = {"x": 3, "y": 1, "target": LoadTarget.ROUTES, "row_width": 40, "rows": [1, 0xAB_12345678]}
+    return MemoryImage(**arguments | changes)
+
+
+def test_rows_become_words_low_word_first():
+    assert list(load_writes([image(first_row=9)])) == [
+        (HostAddress.LOAD_TILE, 1 << 8 | 3),
+        (HostAddress.LOAD_TARGET, LoadTarget.ROUTES),
+        (HostAddress.LOAD_ROW, 9),
+        (HostAddress.LOAD_DATA, 1),
+        (HostAddress.LOAD_DATA, 0),
+        (HostAddress.LOAD_ROW, 10),
+        (HostAddress.LOAD_DATA, 0x12345678),
+        (HostAddress.LOAD_DATA, 0xAB),
+    ]
+
+
+@pytest.mark.parametrize(("row_width", "n_words"), [(1, 1), (32, 1), (33, 2), (64, 2), (65, 3)])
+def test_a_row_takes_as_many_words_as_it_needs(row_width, n_words):
+    full = (1 << row_width) - 1
+    words = [
+        value
+        for address, value in load_writes([image(row_width=row_width, rows=[full])])
+        if address == HostAddress.LOAD_DATA
+    ]
+    assert len(words) == n_words
+    assert sum(word << 32 * index for index, word in enumerate(words)) == full
+
+
+def test_writes_are_plain_integers_when_rows_are_numpy_integers():
+    rows = np.array([2**63, 5], dtype=np.uint64)
+    writes = list(load_writes([image(row_width=64, rows=rows)]))
+    assert (HostAddress.LOAD_DATA, 2**31) in writes
+    assert all(type(value) is int for _, value in writes)
+
+
+def test_images_follow_each_other_lazily():
+    def images():
+        yield image(rows=[])
+        yield image(x=0, rows=[])
+        raise AssertionError("asked for an image before it was needed")
+
+    writes = load_writes(images())
+    values = [next(writes)[1] for _ in range(4)]
+    assert values == [1 << 8 | 3, LoadTarget.ROUTES, 1 << 8, LoadTarget.ROUTES]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": 256}, r"^tile \(256, 1\), load target 1: x must be 0 to 255, got 256$"),
+        ({"y": 0}, r"^tile \(3, 0\), load target 1: y must be 1 to 255, got 0$"),
+        ({"target": 4}, r"^tile \(3, 1\), load target 4: target must be 0 to 3, got 4$"),
+        ({"row_width": 0}, r"^tile \(3, 1\), load target 1: row_width must be 1 to 32768, got 0$"),
+        ({"first_row": 1048575}, r"load target 1: first_row must be 0 to 1048574, got 1048575$"),
+        (
+            {"rows": [0, 1 << 40]},
+            r"load target 1, row 1: value must fit 40 unsigned bits, got 0x10000000000$",
+        ),
+        ({"rows": [-1]}, r"load target 1, row 0: value must fit 40 unsigned bits, got -0x1$"),
+    ],
+)
+def test_impossible_images_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        image(**changes)
