@@ -115,6 +115,17 @@ def test_wires_inside_a_selector_are_part_of_it(read: Read) -> None:
     assert inventory.charge_weight[of_next].sum() == 8 * (2.5 + 2.5 + 2.5 + 1.5)
 
 
+def test_a_named_wire_is_never_part_of_a_selector(read: Read) -> None:
+    inventory = read("""
+        module chip(input clk, input clear, write, input [7:0] d, e, f, output [7:0] y);
+          wire [7:0] kept = write ? d : e;
+          assign y = clear ? f : kept;
+        endmodule
+    """)
+    assert inventory.nets_by_class["logic"] == 16
+    assert np.isin(inventory.names[(), "kept"], inventory.charge_net).all()
+
+
 def test_bits_without_a_reader_are_not_built(read: Read) -> None:
     inventory = read("""
         module chip(input clk, input [7:0] a, output [7:0] y);
