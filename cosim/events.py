@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_STEPS", "Event", "EventKeys", "event_keys", "event_of", "without_source"]
+__all__ = ["MAX_STEPS", "Event", "EventKeys", "event_keys", "event_of", "up_to_step", "without_source"]
 
 EventKeys = npt.NDArray[np.uint64]
 """Any number of events."""
@@ -50,6 +50,11 @@ def event_of(key: int) -> Event:
         fields[name] = rest & ((1 << width) - 1)
         rest >>= width
     return Event(**fields)
+
+
+def up_to_step(keys: EventKeys, n_steps: int) -> EventKeys:
+    """Return the events of the first ``n_steps`` time steps."""
+    return keys[keys < event_keys(step=n_steps)]
 
 
 def without_source(keys: EventKeys) -> EventKeys:

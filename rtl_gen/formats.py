@@ -80,6 +80,11 @@ class EventFormat:
         """Return the activation code that ``event`` (or a flit) carries: its payload, or 1 for a spike."""
         return Value.cast(event.payload) if self.payload_width else Const(1, 1)
 
+    def pack_flit(self, *, x: int, y: int, axon: int, payload: int) -> int:
+        """Return the bits of a flit; a binary spike has no place for ``payload``."""
+        address = (x << self.y_width | y) << self.axon_width | axon
+        return address << self.payload_width | (payload if self.payload_width else 0)
+
     @property
     def flit_width(self) -> int:
         """Width of a flit [bits]."""

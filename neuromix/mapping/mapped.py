@@ -1,10 +1,10 @@
 """A network on a chip: which neurons live in which core, and what each memory holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters
@@ -41,7 +41,7 @@ class MappedCore:
     y: int
     population: str
     first_neuron: int
-    weights: npt.NDArray[np.int64]
+    weights: NDArray[np.int64]
     gain: int
     shift: int
     routes: tuple[tuple[Route, ...], ...]
@@ -74,6 +74,13 @@ class MappedNetwork:
     n_outputs: int
     depth: int
     """Layers of neurons: a sample that enters in step t leaves in step t + depth."""
+
+    def input_flits(self, codes: NDArray[np.integer]) -> Iterator[int]:
+        """Yield the flits that bring one sample's ``codes`` [input] into the chip; a zero sends none."""
+        event_format = self.event_format
+        for code, destinations in zip(codes.tolist(), self.input_routes, strict=True):
+            for x, y, axon in destinations if code else ():
+                yield event_format.pack_flit(x=x, y=y, axon=axon, payload=code)
 
     def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
         """Return the engine of ``back_end`` at this network's core size."""
@@ -108,7 +115,7 @@ class MappedNetwork:
         )
 
     def memory_images(
-        self, chip: ChipParameters, trims: Mapping[Position, npt.ArrayLike] | None = None
+        self, chip: ChipParameters, trims: Mapping[Position, ArrayLike] | None = None
     ) -> list[MemoryImage]:
         """Return what the host loads before the first step, tile by tile.
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from neuromix.network.network import Network, Population, Projection
-from neuromix.network.quantize import gain_and_shift, quantize, requantize
+from neuromix.network.quantize import gain_and_shift, quantize
+from rtl_gen.neuron.requantizer import requantize
 
 
 def one_layer(weights: np.ndarray, bias: np.ndarray) -> Network:

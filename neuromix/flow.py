@@ -1,0 +1,391 @@
+"""One experiment, step by step: from its file to Verilog, co-simulation, energy and a report.
+
+Each step takes what the ones before hand on and leaves its own results in ``<folder>/<NN-step>/``. What takes
+long (simulation) is not repeated while nothing that it depends on has changed.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from os import cpu_count
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.neuron import MixedSignalNeuronBank
+from analog_models.views.verilog_stub import verilog_stub
+from cosim.activity import Activity, read_saif, read_vcd
+from cosim.events import up_to_step
+from cosim.job import AnalogArrays, CosimJob, CosimResult, run_cosim
+from cosim.lint import lint
+from cosim.simulator import SimulationError, SimulatorName, TraceFormat, find_simulator
+from rtl_gen.boundary.analog_array import AnalogArrayParameters
+from rtl_gen.chip import ChipParameters
+from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
+from rtl_gen.host.loader import load_writes
+
+from .agreement import Comparison, compare_events
+from .config import ExperimentConfig
+from .energy.estimate import EnergyReport, estimate_energy
+from .energy.netlist import read_inventory
+from .energy.prices import PriceTable, load_table
+from .mapping import MappedNetwork, Position, map_network
+from .network.datasets import Dataset, load_digits, load_idx, to_codes
+from .network.network import Network
+from .network.quantize import QuantizedNetwork, quantize
+from .reference import (
+    CoreModel,
+    ReferenceRun,
+    array_banks,
+    array_models,
+    digital_models,
+    draw_arrays,
+    simulate_mapped,
+)
+
+__all__ = [
+    "STEPS",
+    "BackEnd",
+    "Experiment",
+    "Progress",
+    "SimulatedRun",
+    "StepName",
+    "co_simulate",
+    "estimate",
+    "generate",
+    "prepare",
+    "refer",
+]
+
+StepName = Literal["rtl", "reference", "cosim", "energy", "report"]
+STEPS: tuple[StepName, ...] = get_args(StepName)
+"""Steps that a run can be started again from, in order."""
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(action, done, total)``."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BackEnd:
+    """One kind of neuron under the network: its chip, and what each of its cores computes."""
+
+    name: str
+    chip: ChipParameters
+    models: Mapping[Position, CoreModel]
+    arrays: AnalogArrays | None = None
+    banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Experiment:
+    """An experiment read, quantised and mapped: all that the later steps need."""
+
+    config: ExperimentConfig
+    network: Network
+    quantized: QuantizedNetwork
+    mapped: MappedNetwork
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    data_source: str
+    back_ends: Mapping[str, BackEnd]
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """Activation codes of the test images [image, pixel]."""
+        return to_codes(self.images, self.mapped.event_format.payload_max)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedRun:
+    """One co-simulation and how it compares with the golden model."""
+
+    back_end: str
+    simulator: SimulatorName
+    result: CosimResult
+    comparison: Comparison
+
+
+def prepare(config: ExperimentConfig) -> Experiment:
+    """Load network and data, quantise, map, and draw the analog arrays of the chip.
+
+    Raises NetworkFileError, DatasetError or MappingError.
+    """
+    network = Network.load(config.network)
+    dataset = load_digits() if config.data.kind == "digits" else load_idx(config.data.path)
+    _check_sizes(config, network, dataset)
+    n_images = len(dataset.test_labels) if config.images == "all" else config.images
+    if n_images > len(dataset.test_labels):
+        raise ValueError(
+            f"images: must be at most {len(dataset.test_labels)}, the test images of {dataset.name}, got {n_images}"
+        )
+    quantized = quantize(
+        network,
+        weight_max=(1 << (config.weight_bits - 1)) - 1,
+        activation_max=(1 << max(1, config.chip.payload_bits)) - 1,
+    )
+    mapped = map_network(quantized, config.chip)
+    return Experiment(
+        config=config,
+        network=network,
+        quantized=quantized,
+        mapped=mapped,
+        images=dataset.test_images[:n_images],
+        labels=dataset.test_labels[:n_images],
+        data_source=dataset.source,
+        back_ends={name: _back_end(name, config, mapped) for name in config.back_ends.names},
+    )
+
+
+def generate(experiment: Experiment, folder: Path, progress: Progress) -> dict[str, RtlBundle]:
+    """Emit the chip of every back end to ``folder``, with its memory images and the opinion of the linters."""
+    bundles = {}
+    for done, back_end in enumerate(experiment.back_ends.values()):
+        progress("generating Verilog", done, len(experiment.back_ends))
+        target = folder / back_end.name
+        bundles[back_end.name] = _emit(experiment.mapped, back_end, target)
+        complaints = lint(bundles[back_end.name], target / "lint")
+        (target / "lint.json").write_text(json.dumps(complaints, indent=2) + "\n")
+    progress("generating Verilog", len(bundles), len(bundles))
+    return bundles
+
+
+def refer(experiment: Experiment) -> dict[str, ReferenceRun]:
+    """Run the golden model of every back end on all images."""
+    return {
+        name: simulate_mapped(experiment.mapped, experiment.codes, back_end.models)
+        for name, back_end in experiment.back_ends.items()
+    }
+
+
+def co_simulate(
+    experiment: Experiment,
+    bundles: Mapping[str, RtlBundle],
+    references: Mapping[str, ReferenceRun],
+    folder: Path,
+    cache: Path,
+    progress: Progress,
+    *,
+    simulators: Sequence[SimulatorName] = (),
+    fresh: bool = False,
+) -> list[SimulatedRun]:
+    """Co-simulate the back ends, several at a time, and compare each with its golden model.
+
+    ``simulators`` runs every back end on these instead of what the experiment says.
+    """
+    runs = list(_runs(experiment.config, simulators))
+    for simulator in {simulator for _, simulator in runs}:
+        find_simulator(simulator)
+
+    def simulate(back_end: str, simulator: SimulatorName) -> SimulatedRun:
+        reference = references[back_end]
+        job = _job(experiment, back_end, bundles[back_end], simulator, experiment.codes, reference.n_steps)
+        result = run_cosim(job, folder / f"{back_end}-{simulator}", cache, fresh=fresh)
+        comparison = compare_events(experiment.mapped, reference, result)
+        return SimulatedRun(
+            back_end=back_end, simulator=simulator, result=result, comparison=comparison
+        )
+
+    return _in_parallel([partial(simulate, *run) for run in runs], "co-simulating", progress)
+
+
+def estimate(
+    experiment: Experiment,
+    bundles: Mapping[str, RtlBundle],
+    folder: Path,
+    cache: Path,
+    progress: Progress,
+    *,
+    fresh: bool = False,
+) -> dict[str, EnergyReport]:
+    """Count the toggles of every back end in steady state, price them, add the analog charge.
+
+    The steps counted are those in which every layer works on an image: a run stopped before them is
+    subtracted from one stopped after them.
+    """
+    config, mapped = experiment.config, experiment.mapped
+    table = load_table(config.energy.table)
+    n_images = min(config.energy.images, len(experiment.labels))
+    wanted = np.arange(n_images + mapped.depth) % len(experiment.labels)
+    codes = experiment.codes[wanted]
+    simulator: SimulatorName = "verilator" if "verilator" in config.cosim.simulators else "icarus"
+    find_simulator(simulator)
+
+    def count(name: str, n_steps: int) -> Activity:
+        back_end = experiment.back_ends[name]
+        run = folder / name / f"steps-{n_steps}"
+        job = _job(
+            experiment,
+            name,
+            bundles[name],
+            simulator,
+            codes,
+            n_steps,
+            trace="saif" if simulator == "verilator" else "vcd",
+        )
+        result = run_cosim(job, run, cache, fresh=fresh)
+        reference = simulate_mapped(mapped, codes, back_end.models)
+        _check_traced(reference, result, n_steps, f"{name}: traced run on {simulator}")
+        return _read_activity(result.trace)
+
+    def price(name: str) -> EnergyReport:
+        activity = count(name, n_images + mapped.depth).since(count(name, mapped.depth))
+        return _price(experiment, name, bundles[name], activity, codes, n_images, table)
+
+    names = list(experiment.back_ends)
+    reports = _in_parallel([partial(price, name) for name in names], "counting toggles", progress)
+    for name, report in zip(names, reports, strict=True):
+        (folder / name / "energy.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+    return dict(zip(names, reports, strict=True))
+
+
+def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -> None:
+    for what, have, need in (
+        ("inputs", network.n_inputs, dataset.n_pixels),
+        ("outputs", network.n_outputs, int(dataset.train_labels.max()) + 1),
+    ):
+        if have != need:
+            raise ValueError(f"{config.network}: {what} must be {need} for {dataset.name}, got {have}")
+
+
+def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
+    chip = mapped.chip(mapped.engine(name, config))
+    if name != "mixed_signal" or config.back_ends.mixed_signal is None:
+        return BackEnd(name=name, chip=chip, models=digital_models(mapped))
+    arrays = draw_arrays(mapped, config.back_ends.mixed_signal.neuron, config.seed)
+    banks = array_banks(mapped, arrays)
+    return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
+
+
+def _emit(mapped: MappedNetwork, back_end: BackEnd, folder: Path) -> RtlBundle:
+    engine = back_end.chip.tile.core.engine
+    stubs = {}
+    if isinstance(engine, AnalogArrayParameters):
+        stubs[f"{engine.array_module}.v"] = verilog_stub(
+            engine.array_module,
+            engine.n_axons,
+            engine.n_neurons,
+            engine.mac.weight_width,
+            engine.event_format.activation_width,
+        )
+    bundle = emit_chip(back_end.chip, folder, stubs)
+    images = folder / "images"
+    images.mkdir(exist_ok=True)
+    for image in mapped.memory_images(back_end.chip):
+        digits = -(-image.row_width // 4)
+        path = images / f"tile_{image.x}_{image.y}_target_{image.target}.hex"
+        path.write_text("".join(f"{row:0{digits}x}\n" for row in image.rows))
+    return bundle
+
+
+def _runs(
+    config: ExperimentConfig, simulators: Sequence[SimulatorName]
+) -> Iterator[tuple[str, SimulatorName]]:
+    chosen = simulators or config.cosim.simulators
+    for back_end in config.back_ends.names:
+        everywhere = simulators or back_end == "mixed_signal" or config.cosim.every_back_end
+        for simulator in chosen if everywhere else chosen[:1]:
+            yield back_end, simulator
+
+
+def _job(
+    experiment: Experiment,
+    back_end: str,
+    bundle: RtlBundle,
+    simulator: SimulatorName,
+    codes: NDArray[np.uint8],
+    n_steps: int,
+    *,
+    trace: TraceFormat | None = None,
+) -> CosimJob:
+    mapped = experiment.mapped
+    chip = experiment.back_ends[back_end].chip
+    return CosimJob(
+        chip=chip,
+        bundle=bundle,
+        simulator=simulator,
+        load_writes=load_writes(mapped.memory_images(chip)),
+        stimulus=(mapped.input_flits(row) for row in codes),
+        n_steps=n_steps,
+        arrays=experiment.back_ends[back_end].arrays,
+        watchdog=experiment.config.cosim.watchdog,
+        trace=trace,
+    )
+
+
+def _in_parallel(tasks: Sequence[Callable[[], Any]], action: str, progress: Progress) -> list[Any]:
+    """Run ``tasks`` on all processors; return their results in order. The first failure ends the others."""
+    progress(action, 0, len(tasks))
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        futures = [pool.submit(task) for task in tasks]
+        try:
+            for done, future in enumerate(as_completed(futures), 1):
+                future.result()
+                progress(action, done, len(tasks))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
+
+
+def _check_traced(
+    reference: ReferenceRun, result: CosimResult, n_steps: int, what: str
+) -> None:
+    """Energy is only worth counting on a run that did what it should."""
+    shorter = up_to_step(reference.events, n_steps)
+    if not np.array_equal(shorter, result.sent):
+        raise SimulationError(f"{what}: must send the {len(shorter)} events of the golden model, got others")
+
+
+def _read_activity(trace: Path | None) -> Activity:
+    """Return the activity of the chip in ``trace``; keep it instead of the much larger trace."""
+    if trace is None:
+        raise ValueError("activity: the run must have been traced, got no trace")
+    return read_saif(trace, CHIP_MODULE) if trace.suffix == ".saif" else read_vcd(trace, CHIP_MODULE)
+
+
+def _price(
+    experiment: Experiment,
+    name: str,
+    bundle: RtlBundle,
+    activity: Activity,
+    codes: NDArray[np.uint8],
+    n_images: int,
+    table: PriceTable,
+) -> EnergyReport:
+    config, mapped = experiment.config, experiment.mapped
+    back_end = experiment.back_ends[name]
+    reference = simulate_mapped(mapped, codes, back_end.models)
+    counted = slice(mapped.depth, mapped.depth + n_images)
+    n_sops = sum(
+        int(np.count_nonzero(reference.input_codes[core.position][counted, : mapped.n_axons - mapped.n_bias_axons]))
+        * core.n_neurons
+        for core in mapped.cores
+    )
+    analog: dict[str, float] = {}
+    engine = back_end.chip.tile.core.engine
+    if isinstance(engine, AnalogArrayParameters):
+        for position, bank in back_end.banks.items():
+            inputs = reference.input_codes[position]
+            items = bank.energy(
+                inputs[counted],
+                bank.evaluate(inputs).codes[counted],
+                evaluation_time=engine.settle_cycles / config.chip.clock,
+            )
+            for item, joules in items.items():
+                analog[item] = analog.get(item, 0.0) + joules
+    return estimate_energy(
+        activity,
+        read_inventory([*bundle.sources, *bundle.stubs], CHIP_MODULE),
+        table,
+        clock_hz=config.chip.clock,
+        supply=config.energy.supply,
+        temperature=config.energy.temperature,
+        n_inferences=n_images,
+        n_macs=n_images * experiment.network.n_macs,
+        n_sops=n_sops,
+        analog_energy=analog,
+    )
