@@ -48,8 +48,14 @@ def compare_events(
     duplicated = _surplus(result.received, received)
     located = [
         *_located(mapped, missing, extra),
-        *(f"{_place(mapped, event_of(key), sent=False)}: sent and never received" for key in lost[:n_located]),
-        *(f"{_place(mapped, event_of(key), sent=False)}: received and never sent" for key in duplicated[:n_located]),
+        *(
+            f"{_place(mapped, event_of(key), sent=False)}: sent and never received"
+            for key in lost[:n_located]
+        ),
+        *(
+            f"{_place(mapped, event_of(key), sent=False)}: received and never sent"
+            for key in duplicated[:n_located]
+        ),
     ]
     return Comparison(
         events_compared=len(reference.events),
@@ -72,7 +78,7 @@ def _surplus(a: EventKeys, b: EventKeys) -> EventKeys:
 
 
 def _located(mapped: MappedNetwork, missing: EventKeys, extra: EventKeys) -> Iterator[str]:
-    """Say for each place that differs what the golden model has there and what the chip has, in order of time."""
+    """Say for each place that differs what the golden model and the chip have there, in order of time."""
     golden: dict[Event, int] = {}
     chip: dict[Event, int] = {}
     for values, keys in ((golden, missing), (chip, extra)):
@@ -90,7 +96,9 @@ def _place(mapped: MappedNetwork, event: Event, *, sent: bool) -> str:
     source = (event.source_x, event.source_y)
     layers = {HOST: 0}
     for core in mapped.cores:
-        layers[core.position] = 1 + list(dict.fromkeys(c.population for c in mapped.cores)).index(core.population)
+        layers[core.position] = 1 + list(dict.fromkeys(c.population for c in mapped.cores)).index(
+            core.population
+        )
     target = f"axon {event.axon} of {_core(event.x, event.y)}"
     if not sent:
         return f"step {event.step}, {target}"

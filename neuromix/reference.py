@@ -14,7 +14,15 @@ from rtl_gen.neuron.integer import simulate_neurons
 
 from .mapping import HOST, MappedCore, MappedNetwork, Position, Route
 
-__all__ = ["CoreModel", "ReferenceRun", "array_banks", "array_models", "digital_models", "draw_arrays", "simulate_mapped"]
+__all__ = [
+    "CoreModel",
+    "ReferenceRun",
+    "array_banks",
+    "array_models",
+    "digital_models",
+    "draw_arrays",
+    "simulate_mapped",
+]
 
 CoreModel = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """What a core computes: input codes [step, pre], bias axons included, to activation codes [step, post]."""
@@ -45,7 +53,8 @@ class ReferenceRun:
     @property
     def predictions(self) -> NDArray[np.int64]:
         """Class per sample: the neuron with the largest code, the first among equals."""
-        return self.outputs.argmax(axis=1)
+        classes: NDArray[np.int64] = self.outputs.argmax(axis=1)
+        return classes
 
 
 def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:
@@ -98,7 +107,9 @@ def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, M
     return {core.position: bank(core) for core in mapped.cores}
 
 
-def array_models(mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]) -> dict[Position, CoreModel]:
+def array_models(
+    mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]
+) -> dict[Position, CoreModel]:
     """Return what the arrays compute, noise and mismatch included, cut to the neurons in use."""
 
     def model(core: MappedCore) -> CoreModel:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,7 +85,7 @@ class MappedNetwork:
 
     def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
         """Return the engine of ``back_end`` at this network's core size."""
-        sizes = {
+        sizes: dict[str, Any] = {
             "event_format": self.event_format,
             "n_axons": self.n_axons,
             "n_bias_axons": self.n_bias_axons,
@@ -144,7 +145,9 @@ class MappedNetwork:
                 (LoadTarget.SETTINGS, 32, [settings[row] for row in sorted(settings)]),
             ]
             if trims and core.position in trims:
-                contents.append((LoadTarget.TRIMS, 32, [int(word) for word in np.asarray(trims[core.position])]))
+                contents.append(
+                    (LoadTarget.TRIMS, 32, [int(word) for word in np.asarray(trims[core.position])])
+                )
             images += [
                 MemoryImage(x=core.x, y=core.y, target=target, row_width=width, rows=rows)
                 for target, width, rows in contents
