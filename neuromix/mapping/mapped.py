@@ -128,7 +128,6 @@ class MappedNetwork:
             settings = {
                 SettingsRow.GAIN: core.gain,
                 SettingsRow.SHIFT: core.shift,
-                SettingsRow.AXONS_IN_USE: self.n_axons - self.n_bias_axons,
                 SettingsRow.NEURONS_IN_USE: core.n_neurons,
             }
             contents = [

@@ -12,7 +12,7 @@ from cosim.simulator import SimulationError, find_simulator
 from rtl_gen.emit import emit_verilog
 from rtl_gen.neuron import event_engine, requantizer, serial_mac
 from rtl_gen.neuron.engine import EngineParameters
-from testbenches.host.mutant import mutant
+from testbenches.mutant import mutant
 from testbenches.neuron.engine_bench import engine_parameters
 
 COMMON = {"n_axons": 13, "n_bias_axons": 2, "axon_width": 4, "payload_width": 8}
