@@ -7,11 +7,12 @@ import numpy as np
 
 from cosim.events import Event, EventKeys, event_of, without_source
 from cosim.job import CosimResult
+from cosim.simulator import SimulatorName
 
 from .mapping import HOST, MappedNetwork
 from .reference import ReferenceRun
 
-__all__ = ["Comparison", "compare_events"]
+__all__ = ["Comparison", "SimulatedRun", "compare_events"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,16 @@ class Comparison:
         return self.events_compared > 0 and not (self.differences or self.lost or self.duplicated)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedRun:
+    """One co-simulation and how it compares with the golden model."""
+
+    back_end: str
+    simulator: SimulatorName
+    result: CosimResult
+    comparison: Comparison
+
+
 def compare_events(
     mapped: MappedNetwork, reference: ReferenceRun, result: CosimResult, *, n_located: int = 10
 ) -> Comparison:
@@ -48,8 +59,14 @@ def compare_events(
     duplicated = _surplus(result.received, received)
     located = [
         *_located(mapped, missing, extra),
-        *(f"{_place(mapped, event_of(key), sent=False)}: sent and never received" for key in lost[:n_located]),
-        *(f"{_place(mapped, event_of(key), sent=False)}: received and never sent" for key in duplicated[:n_located]),
+        *(
+            f"{_place(mapped, event_of(key), sent=False)}: sent and never received"
+            for key in lost[:n_located]
+        ),
+        *(
+            f"{_place(mapped, event_of(key), sent=False)}: received and never sent"
+            for key in duplicated[:n_located]
+        ),
     ]
     return Comparison(
         events_compared=len(reference.events),
@@ -90,7 +107,9 @@ def _place(mapped: MappedNetwork, event: Event, *, sent: bool) -> str:
     source = (event.source_x, event.source_y)
     layers = {HOST: 0}
     for core in mapped.cores:
-        layers[core.position] = 1 + list(dict.fromkeys(c.population for c in mapped.cores)).index(core.population)
+        layers[core.position] = 1 + list(dict.fromkeys(c.population for c in mapped.cores)).index(
+            core.population
+        )
     target = f"axon {event.axon} of {_core(event.x, event.y)}"
     if not sent:
         return f"step {event.step}, {target}"

@@ -44,6 +44,7 @@ class RtlBundle:
     files: tuple[str, ...]
     black_boxes: tuple[str, ...]
     ports: tuple[Port, ...]
+    source_sha256: str
 
     @property
     def sources(self) -> list[Path]:
@@ -97,7 +98,11 @@ def emit_chip(
     for name, text in {**files, **black_boxes, **documents}.items():
         (folder / name).write_text(text)
     return RtlBundle(
-        folder=folder, files=tuple(files), black_boxes=tuple(black_boxes), ports=tuple(ports)
+        folder=folder,
+        files=tuple(files),
+        black_boxes=tuple(black_boxes),
+        ports=tuple(ports),
+        source_sha256=digest,
     )
 
 
