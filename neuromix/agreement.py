@@ -7,11 +7,12 @@ import numpy as np
 
 from cosim.events import Event, EventKeys, event_of, without_source
 from cosim.job import CosimResult
+from cosim.simulator import SimulatorName
 
 from .mapping import HOST, MappedNetwork
 from .reference import ReferenceRun
 
-__all__ = ["Comparison", "compare_events"]
+__all__ = ["Comparison", "SimulatedRun", "compare_events"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,16 @@ class Comparison:
     def equal(self) -> bool:
         """Whether there were events, all were as they must be, and each arrived exactly once."""
         return self.events_compared > 0 and not (self.differences or self.lost or self.duplicated)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SimulatedRun:
+    """One co-simulation and how it compares with the golden model."""
+
+    back_end: str
+    simulator: SimulatorName
+    result: CosimResult
+    comparison: Comparison
 
 
 def compare_events(

@@ -7,7 +7,7 @@ long (simulation) is not repeated while nothing that it depends on has changed.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import cpu_count
 from pathlib import Path
@@ -16,49 +16,38 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.neuron import MixedSignalNeuronBank
 from analog_models.views.verilog_stub import verilog_stub
 from cosim.activity import Activity, read_saif, read_vcd
 from cosim.events import up_to_step
-from cosim.job import AnalogArrays, CosimJob, CosimResult, run_cosim
+from cosim.job import CosimJob, CosimResult, run_cosim
 from cosim.lint import lint
 from cosim.simulator import SimulationError, SimulatorName, TraceFormat, find_simulator
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
-from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
 
-from .agreement import Comparison, compare_events
+from .agreement import SimulatedRun, compare_events
 from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
 from .energy.netlist import read_inventory
 from .energy.prices import PriceTable, load_table
-from .mapping import MappedNetwork, Position, map_network
-from .network.datasets import Dataset, load_digits, load_idx, to_codes
-from .network.network import Network
-from .network.quantize import QuantizedNetwork, quantize
-from .reference import (
-    CoreModel,
-    ReferenceRun,
-    array_banks,
-    array_models,
-    digital_models,
-    draw_arrays,
-    simulate_mapped,
-)
+from .experiment import BackEnd, Experiment, prepare
+from .mapping import MappedNetwork
+from .reference import ReferenceRun, simulate_mapped
+from .report.collect import collect_report
+from .report.render import write_report
+from .report.summary import Report
 
 __all__ = [
     "STEPS",
-    "BackEnd",
-    "Experiment",
+    "Outcome",
     "Progress",
-    "SimulatedRun",
     "StepName",
     "co_simulate",
     "estimate",
     "generate",
-    "prepare",
     "refer",
+    "run_experiment",
 ]
 
 StepName = Literal["rtl", "reference", "cosim", "energy", "report"]
@@ -70,95 +59,99 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class BackEnd:
-    """One kind of neuron under the network: its chip, and what each of its cores computes."""
+class Outcome:
+    """What a run has found so far: empty for the steps that were not reached."""
 
-    name: str
-    chip: ChipParameters
-    models: Mapping[Position, CoreModel]
-    arrays: AnalogArrays | None = None
-    banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Experiment:
-    """An experiment read, quantised and mapped: all that the later steps need."""
-
-    config: ExperimentConfig
-    network: Network
-    quantized: QuantizedNetwork
-    mapped: MappedNetwork
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    data_source: str
-    back_ends: Mapping[str, BackEnd]
+    folder: Path
+    experiment: Experiment
+    bundles: Mapping[str, RtlBundle]
+    references: Mapping[str, ReferenceRun] = field(default_factory=dict)
+    runs: Sequence[SimulatedRun] = ()
+    energies: Mapping[str, EnergyReport] = field(default_factory=dict)
+    report: Report | None = None
 
     @property
-    def codes(self) -> NDArray[np.uint8]:
-        """Activation codes of the test images [image, pixel]."""
-        return to_codes(self.images, self.mapped.event_format.payload_max)
+    def agreeing(self) -> bool:
+        """Whether every co-simulation did exactly what the golden model says."""
+        return all(run.comparison.equal for run in self.runs)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SimulatedRun:
-    """One co-simulation and how it compares with the golden model."""
+def run_experiment(
+    config: ExperimentConfig,
+    build: Path,
+    *,
+    command: str,
+    progress: Progress,
+    from_step: StepName | None = None,
+    until: StepName = "report",
+    simulators: Sequence[SimulatorName] = (),
+) -> Outcome:
+    """Run ``config`` up to step ``until`` in ``build/<name>``; ``command`` is what to type for it again.
 
-    back_end: str
-    simulator: SimulatorName
-    result: CosimResult
-    comparison: Comparison
+    Simulations that are up to date are not repeated, but those of ``from_step`` and after it are.
+    ``simulators`` co-simulates every back end on these instead of what the experiment says.
 
-
-def prepare(config: ExperimentConfig) -> Experiment:
-    """Load network and data, quantise, map, and draw the analog arrays of the chip.
-
-    Raises NetworkFileError, DatasetError or MappingError.
+    Raises ValueError and OSError for what the user can mend, SimulatorNotFoundError, SimulationError.
     """
-    network = Network.load(config.network)
-    dataset = load_digits() if config.data.kind == "digits" else load_idx(config.data.path)
-    _check_sizes(config, network, dataset)
-    n_images = len(dataset.test_labels) if config.images == "all" else config.images
-    if n_images > len(dataset.test_labels):
-        raise ValueError(
-            f"images: must be at most {len(dataset.test_labels)}, the test images of {dataset.name}, got {n_images}"
+    folder, cache = build / config.name, build / "simulators"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def fresh(step: StepName) -> bool:
+        return from_step is not None and STEPS.index(step) >= STEPS.index(from_step)
+
+    def reached(step: StepName) -> bool:
+        return STEPS.index(step) <= STEPS.index(until)
+
+    experiment = prepare(config)
+    (folder / "experiment.json").write_text(config.model_dump_json(indent=2) + "\n")
+    bundles = generate(experiment, folder / "01-rtl", progress)
+    outcome = Outcome(folder=folder, experiment=experiment, bundles=bundles)
+    if reached("reference"):
+        outcome = replace(outcome, references=refer(experiment, folder / "02-reference"))
+    if reached("cosim"):
+        runs = co_simulate(
+            experiment,
+            bundles,
+            outcome.references,
+            folder / "03-cosim",
+            cache,
+            progress,
+            simulators=simulators,
+            fresh=fresh("cosim"),
         )
-    quantized = quantize(
-        network,
-        weight_max=(1 << (config.weight_bits - 1)) - 1,
-        activation_max=(1 << max(1, config.chip.payload_bits)) - 1,
-    )
-    mapped = map_network(quantized, config.chip)
-    return Experiment(
-        config=config,
-        network=network,
-        quantized=quantized,
-        mapped=mapped,
-        images=dataset.test_images[:n_images],
-        labels=dataset.test_labels[:n_images],
-        data_source=dataset.source,
-        back_ends={name: _back_end(name, config, mapped) for name in config.back_ends.names},
-    )
+        outcome = replace(outcome, runs=runs)
+    if reached("energy"):
+        energies = estimate(experiment, bundles, folder / "04-energy", cache, progress, fresh=fresh("energy"))
+        outcome = replace(outcome, energies=energies)
+    if reached("report"):
+        complaints = {name: lint(bundle, bundle.folder / "lint") for name, bundle in bundles.items()}
+        report = collect_report(
+            experiment, bundles, complaints, outcome.references, outcome.runs, outcome.energies, command
+        )
+        write_report(report, folder)
+        outcome = replace(outcome, report=report)
+    return outcome
 
 
 def generate(experiment: Experiment, folder: Path, progress: Progress) -> dict[str, RtlBundle]:
-    """Emit the chip of every back end to ``folder``, with its memory images and the opinion of the linters."""
+    """Emit the chip of every back end to ``folder``, with its memory images."""
     bundles = {}
     for done, back_end in enumerate(experiment.back_ends.values()):
         progress("generating Verilog", done, len(experiment.back_ends))
-        target = folder / back_end.name
-        bundles[back_end.name] = _emit(experiment.mapped, back_end, target)
-        complaints = lint(bundles[back_end.name], target / "lint")
-        (target / "lint.json").write_text(json.dumps(complaints, indent=2) + "\n")
+        bundles[back_end.name] = _emit(experiment.mapped, back_end, folder / back_end.name)
     progress("generating Verilog", len(bundles), len(bundles))
     return bundles
 
 
-def refer(experiment: Experiment) -> dict[str, ReferenceRun]:
-    """Run the golden model of every back end on all images."""
-    return {
-        name: simulate_mapped(experiment.mapped, experiment.codes, back_end.models)
-        for name, back_end in experiment.back_ends.items()
-    }
+def refer(experiment: Experiment, folder: Path) -> dict[str, ReferenceRun]:
+    """Run the golden model of every back end on all images; leave its events and outputs in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    references = {}
+    for name, back_end in experiment.back_ends.items():
+        run = simulate_mapped(experiment.mapped, experiment.codes, back_end.models)
+        np.savez_compressed(folder / f"{name}.npz", events=run.events, outputs=run.outputs)
+        references[name] = run
+    return references
 
 
 def co_simulate(
@@ -185,9 +178,7 @@ def co_simulate(
         job = _job(experiment, back_end, bundles[back_end], simulator, experiment.codes, reference.n_steps)
         result = run_cosim(job, folder / f"{back_end}-{simulator}", cache, fresh=fresh)
         comparison = compare_events(experiment.mapped, reference, result)
-        return SimulatedRun(
-            back_end=back_end, simulator=simulator, result=result, comparison=comparison
-        )
+        return SimulatedRun(back_end=back_end, simulator=simulator, result=result, comparison=comparison)
 
     return _in_parallel([partial(simulate, *run) for run in runs], "co-simulating", progress)
 
@@ -240,24 +231,6 @@ def estimate(
     for name, report in zip(names, reports, strict=True):
         (folder / name / "energy.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")
     return dict(zip(names, reports, strict=True))
-
-
-def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -> None:
-    for what, have, need in (
-        ("inputs", network.n_inputs, dataset.n_pixels),
-        ("outputs", network.n_outputs, int(dataset.train_labels.max()) + 1),
-    ):
-        if have != need:
-            raise ValueError(f"{config.network}: {what} must be {need} for {dataset.name}, got {have}")
-
-
-def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
-    chip = mapped.chip(mapped.engine(name, config))
-    if name != "mixed_signal" or config.back_ends.mixed_signal is None:
-        return BackEnd(name=name, chip=chip, models=digital_models(mapped))
-    arrays = draw_arrays(mapped, config.back_ends.mixed_signal.neuron, config.seed)
-    banks = array_banks(mapped, arrays)
-    return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
 
 
 def _emit(mapped: MappedNetwork, back_end: BackEnd, folder: Path) -> RtlBundle:
@@ -331,9 +304,7 @@ def _in_parallel(tasks: Sequence[Callable[[], Any]], action: str, progress: Prog
     return [future.result() for future in futures]
 
 
-def _check_traced(
-    reference: ReferenceRun, result: CosimResult, n_steps: int, what: str
-) -> None:
+def _check_traced(reference: ReferenceRun, result: CosimResult, n_steps: int, what: str) -> None:
     """Energy is only worth counting on a run that did what it should."""
     shorter = up_to_step(reference.events, n_steps)
     if not np.array_equal(shorter, result.sent):
@@ -361,7 +332,11 @@ def _price(
     reference = simulate_mapped(mapped, codes, back_end.models)
     counted = slice(mapped.depth, mapped.depth + n_images)
     n_sops = sum(
-        int(np.count_nonzero(reference.input_codes[core.position][counted, : mapped.n_axons - mapped.n_bias_axons]))
+        int(
+            np.count_nonzero(
+                reference.input_codes[core.position][counted, : mapped.n_axons - mapped.n_bias_axons]
+            )
+        )
         * core.n_neurons
         for core in mapped.cores
     )

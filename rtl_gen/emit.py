@@ -44,6 +44,7 @@ class RtlBundle:
     files: tuple[str, ...]
     black_boxes: tuple[str, ...]
     ports: tuple[Port, ...]
+    source_sha256: str
 
     @property
     def sources(self) -> list[Path]:
@@ -96,7 +97,13 @@ def emit_chip(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {**files, **black_boxes, **documents}.items():
         (folder / name).write_text(text)
-    return RtlBundle(folder=folder, files=tuple(files), black_boxes=tuple(black_boxes), ports=tuple(ports))
+    return RtlBundle(
+        folder=folder,
+        files=tuple(files),
+        black_boxes=tuple(black_boxes),
+        ports=tuple(ports),
+        source_sha256=digest,
+    )
 
 
 def emit_verilog(top: wiring.Component, name: str) -> dict[str, str]:

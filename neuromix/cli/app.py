@@ -8,13 +8,13 @@ from typer.core import TyperGroup
 
 from cosim.simulator import SimulationError, SimulatorNotFoundError
 
+from . import cosim, energy, generate, report, run, schema
 from . import list as list_
-from . import schema
 from .console import talk
+from .verdict import FAILED
 
 __all__ = ["app", "main"]
 
-FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 DEBUG = "NEUROMIX_DEBUG"
@@ -56,8 +56,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("list")(list_.list_experiments)
+app.command("run")(run.run)
+app.command("generate")(generate.generate)
+app.command("cosim")(cosim.cosim)
+app.command("energy")(energy.energy)
+app.command("report")(report.report)
 app.command("schema")(schema.print_schema)
+app.command("list")(list_.list_experiments)
 
 
 def main() -> None:

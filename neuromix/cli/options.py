@@ -1,13 +1,16 @@
 """Arguments and options that several commands share, and the experiment they ask for."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..config import ExperimentConfig, find_experiment, load_experiment
+from ..flow import StepName
 
 __all__ = [
+    "DEFAULT_BUILD",
     "BuildFolder",
     "DataFolder",
     "Experiment",
@@ -16,6 +19,7 @@ __all__ = [
     "Json",
     "Seed",
     "read_experiment",
+    "retyped",
 ]
 
 Experiment = Annotated[
@@ -47,8 +51,9 @@ BuildFolder = Annotated[
     Path,
     typer.Option("--build", metavar="FOLDER", help="Results go to a folder of it, named as the experiment."),
 ]
+DEFAULT_BUILD = Path("build")
 FromStep = Annotated[
-    str | None,
+    StepName | None,
     typer.Option(
         "--from",
         metavar="STEP",
@@ -74,3 +79,17 @@ def read_experiment(
     if data is not None:
         overrides["data"] = {"kind": "idx", "path": str(data.absolute())}
     return load_experiment(find_experiment(experiment), overrides)
+
+
+def retyped(
+    command: str,
+    experiment: str,
+    *,
+    seed: int | None = None,
+    images: str | None = None,
+    data: Path | None = None,
+) -> str:
+    """Return what to type to run the same again."""
+    options = (("--seed", seed), ("--images", images), ("--data", data))
+    words = [str(word) for option, value in options if value is not None for word in (option, value)]
+    return shlex.join(["neuromix", command, experiment, *words])

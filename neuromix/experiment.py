@@ -1,0 +1,99 @@
+"""An experiment ready to run: network quantised and mapped, images chosen, analog arrays drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.neuron import MixedSignalNeuronBank
+from cosim.job import AnalogArrays
+from rtl_gen.chip import ChipParameters
+
+from .config import ExperimentConfig
+from .mapping import MappedNetwork, Position, map_network
+from .network.datasets import Dataset, load_digits, load_idx, to_codes
+from .network.network import Network
+from .network.quantize import QuantizedNetwork, quantize
+from .reference import CoreModel, array_banks, array_models, digital_models, draw_arrays
+
+__all__ = ["BackEnd", "Experiment", "prepare"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BackEnd:
+    """One kind of neuron under the network: its chip, and what each of its cores computes."""
+
+    name: str
+    chip: ChipParameters
+    models: Mapping[Position, CoreModel]
+    arrays: AnalogArrays | None = None
+    banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Experiment:
+    """An experiment read, quantised and mapped: all that the later steps need."""
+
+    config: ExperimentConfig
+    network: Network
+    quantized: QuantizedNetwork
+    mapped: MappedNetwork
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    data_source: str
+    back_ends: Mapping[str, BackEnd]
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """Activation codes of the test images [image, pixel]."""
+        return to_codes(self.images, self.mapped.event_format.payload_max)
+
+
+def prepare(config: ExperimentConfig) -> Experiment:
+    """Load network and data, quantise, map, and draw the analog arrays of the chip.
+
+    Raises NetworkFileError, DatasetError or MappingError.
+    """
+    network = Network.load(config.network)
+    dataset = load_digits() if config.data.kind == "digits" else load_idx(config.data.path)
+    _check_sizes(config, network, dataset)
+    n_images = len(dataset.test_labels) if config.images == "all" else config.images
+    if n_images > len(dataset.test_labels):
+        raise ValueError(
+            f"images: must be at most {len(dataset.test_labels)}, the test images of {dataset.name}, got {n_images}"
+        )
+    quantized = quantize(
+        network,
+        weight_max=(1 << (config.weight_bits - 1)) - 1,
+        activation_max=(1 << max(1, config.chip.payload_bits)) - 1,
+    )
+    mapped = map_network(quantized, config.chip)
+    return Experiment(
+        config=config,
+        network=network,
+        quantized=quantized,
+        mapped=mapped,
+        images=dataset.test_images[:n_images],
+        labels=dataset.test_labels[:n_images],
+        data_source=dataset.source,
+        back_ends={name: _back_end(name, config, mapped) for name in config.back_ends.names},
+    )
+
+
+def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -> None:
+    for what, have, need in (
+        ("inputs", network.n_inputs, dataset.n_pixels),
+        ("outputs", network.n_outputs, int(dataset.train_labels.max()) + 1),
+    ):
+        if have != need:
+            raise ValueError(f"{config.network}: {what} must be {need} for {dataset.name}, got {have}")
+
+
+def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
+    chip = mapped.chip(mapped.engine(name, config))
+    if name != "mixed_signal" or config.back_ends.mixed_signal is None:
+        return BackEnd(name=name, chip=chip, models=digital_models(mapped))
+    arrays = draw_arrays(mapped, config.back_ends.mixed_signal.neuron, config.seed)
+    banks = array_banks(mapped, arrays)
+    return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
