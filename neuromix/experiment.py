@@ -61,7 +61,8 @@ def prepare(config: ExperimentConfig) -> Experiment:
     n_images = len(dataset.test_labels) if config.images == "all" else config.images
     if n_images > len(dataset.test_labels):
         raise ValueError(
-            f"images: must be at most {len(dataset.test_labels)}, the test images of {dataset.name}, got {n_images}"
+            f"images: must be at most {len(dataset.test_labels)}, the test images of {dataset.name}, "
+            f"got {n_images}"
         )
     quantized = quantize(
         network,

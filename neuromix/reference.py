@@ -14,7 +14,15 @@ from rtl_gen.neuron.integer import simulate_neurons
 
 from .mapping import HOST, MappedCore, MappedNetwork, Position, Route
 
-__all__ = ["CoreModel", "ReferenceRun", "array_banks", "array_models", "digital_models", "draw_arrays", "simulate_mapped"]
+__all__ = [
+    "CoreModel",
+    "ReferenceRun",
+    "array_banks",
+    "array_models",
+    "digital_models",
+    "draw_arrays",
+    "simulate_mapped",
+]
 
 CoreModel = Callable[[NDArray[np.int64]], NDArray[np.int64]]
 """What a core computes: input codes [step, pre], bias axons included, to activation codes [step, post]."""
@@ -98,7 +106,9 @@ def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, M
     return {core.position: bank(core) for core in mapped.cores}
 
 
-def array_models(mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]) -> dict[Position, CoreModel]:
+def array_models(
+    mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]
+) -> dict[Position, CoreModel]:
     """Return what the arrays compute, noise and mismatch included, cut to the neurons in use."""
 
     def model(core: MappedCore) -> CoreModel:

@@ -144,7 +144,9 @@ class MappedNetwork:
                 (LoadTarget.SETTINGS, 32, [settings[row] for row in sorted(settings)]),
             ]
             if trims and core.position in trims:
-                contents.append((LoadTarget.TRIMS, 32, [int(word) for word in np.asarray(trims[core.position])]))
+                contents.append(
+                    (LoadTarget.TRIMS, 32, [int(word) for word in np.asarray(trims[core.position])])
+                )
             images += [
                 MemoryImage(x=core.x, y=core.y, target=target, row_width=width, rows=rows)
                 for target, width, rows in contents

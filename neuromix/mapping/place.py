@@ -30,7 +30,9 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
     """
     n_bias_axons = max(_bias_axons(network, projection) for projection in network.projections)
     n_inputs_per_core = chip.core.axons - n_bias_axons
-    cores_needed = [-(-len(projection.weight_codes) // chip.core.neurons) for projection in network.projections]
+    cores_needed = [
+        -(-len(projection.weight_codes) // chip.core.neurons) for projection in network.projections
+    ]
     problems = list(_broken_rules(network, chip, n_bias_axons, cores_needed))
     if problems:
         raise MappingError(problems)
@@ -90,8 +92,8 @@ def _broken_rules(
         fan_in = projection.weight_codes.shape[1]
         if fan_in + n_bias_axons > chip.core.axons:
             yield (
-                f"chip.core.axons: must be at least {fan_in + n_bias_axons} for population {projection.target} "
-                f"({fan_in} inputs and {n_bias_axons} bias axons), got {chip.core.axons}"
+                f"chip.core.axons: must be at least {fan_in + n_bias_axons} "
+                f"for population {projection.target} ({fan_in} inputs and {n_bias_axons} bias axons), got {chip.core.axons}"
             )
         if following > chip.core.fan_out:
             yield (
