@@ -59,14 +59,8 @@ def compare_events(
     duplicated = _surplus(result.received, received)
     located = [
         *_located(mapped, missing, extra),
-        *(
-            f"{_place(mapped, event_of(key), sent=False)}: sent and never received"
-            for key in lost[:n_located]
-        ),
-        *(
-            f"{_place(mapped, event_of(key), sent=False)}: received and never sent"
-            for key in duplicated[:n_located]
-        ),
+        *(f"{_arrival(event_of(key))}: sent and never received" for key in lost[:n_located]),
+        *(f"{_arrival(event_of(key))}: received and never sent" for key in duplicated[:n_located]),
     ]
     return Comparison(
         events_compared=len(reference.events),
@@ -89,7 +83,7 @@ def _surplus(a: EventKeys, b: EventKeys) -> EventKeys:
 
 
 def _located(mapped: MappedNetwork, missing: EventKeys, extra: EventKeys) -> Iterator[str]:
-    """Say for each place that differs what the golden model and the chip have there, in order of time."""
+    """Say for each place that differs what golden model and chip have there, in order of time."""
     golden: dict[Event, int] = {}
     chip: dict[Event, int] = {}
     for values, keys in ((golden, missing), (chip, extra)):
@@ -97,25 +91,28 @@ def _located(mapped: MappedNetwork, missing: EventKeys, extra: EventKeys) -> Ite
             values[Event(**{**vars(event), "payload": 0})] = event.payload
     for place in sorted({*golden, *chip}):
         yield (
-            f"{_place(mapped, place, sent=True)}: golden model {golden.get(place, 'no event')}, "
+            f"{_place(mapped, place)}: golden model {golden.get(place, 'no event')}, "
             f"chip {chip.get(place, 'no event')}"
         )
 
 
-def _place(mapped: MappedNetwork, event: Event, *, sent: bool) -> str:
-    """Say where ``event`` comes from (if that is known), where it goes, and which sample it belongs to."""
+def _place(mapped: MappedNetwork, event: Event) -> str:
+    """Say which sample ``event`` belongs to, which neuron sent it, and where it goes."""
     source = (event.source_x, event.source_y)
-    layers = {HOST: 0}
-    for core in mapped.cores:
-        layers[core.position] = 1 + list(dict.fromkeys(c.population for c in mapped.cores)).index(
-            core.population
-        )
-    target = f"axon {event.axon} of {_core(event.x, event.y)}"
-    if not sent:
-        return f"step {event.step}, {target}"
-    neuron = _neuron(mapped, event)
+    populations = list(dict.fromkeys(core.population for core in mapped.cores))
+    layers = {core.position: 1 + populations.index(core.population) for core in mapped.cores}
     sample = event.step - layers.get(source, 0)
-    return f"sample {sample}, step {event.step}, {_core(*source)}, neuron {neuron}, to {target}"
+    neuron = f"{_core(*source)}, neuron {_neuron(mapped, event)}"
+    return f"sample {sample}, step {event.step}, {neuron}, to {_target(event)}"
+
+
+def _arrival(event: Event) -> str:
+    """Say when and where ``event`` was to arrive."""
+    return f"step {event.step}, {_target(event)}"
+
+
+def _target(event: Event) -> str:
+    return f"axon {event.axon} of {_core(event.x, event.y)}"
 
 
 def _core(x: int, y: int) -> str:

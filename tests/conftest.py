@@ -72,7 +72,7 @@ def bench(
 
 @pytest.fixture
 def linted(test_folder: Path) -> Callable[[Mapping[str, str]], dict[str, tuple[str, ...]]]:
-    """What Icarus, Verilator and Yosys say of Verilog files with module ``top``; skips without a simulator."""
+    """What Icarus, Verilator and Yosys say of Verilog files that hold module ``top``."""
 
     def run_linters(verilog: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         try:

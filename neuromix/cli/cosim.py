@@ -1,5 +1,6 @@
 """`neuromix cosim`: the generated chips in a simulator, held against the golden model."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import numpy as np
@@ -9,7 +10,8 @@ from rich.table import Table
 
 from cosim.simulator import SimulatorName
 
-from ..flow import run_experiment
+from ..agreement import SimulatedRun
+from ..flow import Outcome, run_experiment
 from ..report.notation import back_end_label, grouped, percent
 from ..report.summary import Accuracy
 from .console import print_json, progress_report
@@ -56,47 +58,56 @@ def cosim(
             until="cosim",
             simulators=[simulator] if simulator else [],
         )
-    labels = outcome.experiment.labels
-    rows = []
-    for run in outcome.runs:
-        correct = int(np.count_nonzero(outcome.references[run.back_end].predictions == labels))
-        accuracy = Accuracy(correct=correct, total=len(labels))
-        low, high = accuracy.interval
-        rows.append(
-            {
-                "back_end": run.back_end,
-                "simulator": run.simulator,
-                "accuracy": accuracy.fraction,
-                "accuracy_low": low,
-                "accuracy_high": high,
-                "images": accuracy.total,
-                "cycles": int(run.result.step_cycles[-1]),
-                "events_compared": run.comparison.events_compared,
-                "differences": run.comparison.differences,
-                "events_sent": run.comparison.events_sent,
-                "events_received": run.comparison.events_received,
-                "lost": run.comparison.lost,
-                "duplicated": run.comparison.duplicated,
-            }
-        )
+    accuracies = {}
+    for name, reference in outcome.references.items():
+        correct = int(np.count_nonzero(reference.predictions == outcome.experiment.labels))
+        accuracies[name] = Accuracy(correct=correct, total=len(outcome.experiment.labels))
     if as_json:
-        print_json(rows)
+        print_json([_facts(run, accuracies[run.back_end]) for run in outcome.runs])
     else:
-        Console().print(_table(rows))
+        Console().print(_table(outcome, accuracies))
     stop_if_different(outcome)
 
 
-def _table(rows: list[dict[str, object]]) -> Table:
-    counts = ("cycles", "events_sent", "events_received", "lost", "duplicated", "differences")
-    table = Table("back end", "simulator", "accuracy (95 %)")
-    for count in counts:
-        table.add_column(count.removeprefix("events_"), justify="right")
-    for row in rows:
-        interval = f"{percent(row['accuracy'])} ({percent(row['accuracy_low'])} to {percent(row['accuracy_high'])})"
+def _facts(run: SimulatedRun, accuracy: Accuracy) -> dict[str, object]:
+    comparison = run.comparison
+    return {
+        "back_end": run.back_end,
+        "simulator": run.simulator,
+        "accuracy": accuracy.fraction,
+        "accuracy_low": accuracy.interval[0],
+        "accuracy_high": accuracy.interval[1],
+        "images": accuracy.total,
+        "cycles": int(run.result.step_cycles[-1]),
+        "events_compared": comparison.events_compared,
+        "differences": comparison.differences,
+        "events_sent": comparison.events_sent,
+        "events_received": comparison.events_received,
+        "lost": comparison.lost,
+        "duplicated": comparison.duplicated,
+    }
+
+
+def _table(outcome: Outcome, accuracies: Mapping[str, Accuracy]) -> Table:
+    table = Table("back end", "simulator", title=outcome.experiment.config.title, title_justify="left")
+    for heading in ("accuracy (95 %)", "cycles", "sent", "received", "lost", "twice", "differ"):
+        table.add_column(heading, justify="right")
+    for run in outcome.runs:
+        comparison = run.comparison
+        accuracy = accuracies[run.back_end]
+        low, high = accuracy.interval
+        counts = (
+            int(run.result.step_cycles[-1]),
+            comparison.events_sent,
+            comparison.events_received,
+            comparison.lost,
+            comparison.duplicated,
+            comparison.differences,
+        )
         table.add_row(
-            back_end_label(row["back_end"]),
-            row["simulator"],
-            interval,
-            *(grouped(row[count]) for count in counts),
+            back_end_label(run.back_end),
+            run.simulator,
+            f"{percent(accuracy.fraction)} ({100 * low:.1f}-{100 * high:.1f})",
+            *map(grouped, counts),
         )
     return table

@@ -29,7 +29,7 @@ def energy(
     from_step: FromStep = None,
     as_json: Json = False,
 ) -> None:
-    """Count the toggles of the simulated chips and price them; co-simulates first, if that is not done yet."""
+    """Count the toggles of the simulated chips and price them; co-simulate first, if that is not done."""
     config = read_experiment(experiment, seed=seed, data=data)
     with progress_report() as progress:
         outcome = run_experiment(

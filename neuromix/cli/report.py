@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from ..report.render import load_report, summary_table, write_report
+from ..report.render import agreement_lines, load_report, summary_table, write_report
 from ..report.summary import to_json
 from .options import DEFAULT_BUILD, BuildFolder, Experiment, Json, read_experiment
 
@@ -22,4 +22,5 @@ def report(experiment: Experiment, build: BuildFolder = DEFAULT_BUILD, as_json: 
         print(to_json(found), end="")
         return
     Console().print(summary_table(found))
+    print(*agreement_lines(found), sep="\n")
     print(path)

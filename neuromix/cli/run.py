@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from ..flow import run_experiment
-from ..report.render import load_report, summary_table
+from ..report.render import agreement_lines, load_report, summary_table
 from ..report.summary import to_json
 from .console import progress_report
 from .options import (
@@ -42,5 +42,6 @@ def run(
         print(to_json(report), end="")
     else:
         Console().print(summary_table(report))
+        print(*agreement_lines(report), sep="\n")
         print(outcome.folder / "report.html")
     stop_if_different(outcome)

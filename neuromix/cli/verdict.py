@@ -19,8 +19,9 @@ def stop_if_different(outcome: Outcome) -> None:
         comparison = run.comparison
         if not comparison.equal:
             talk(
-                f"{run.back_end} on {run.simulator}: {comparison.differences} differences in "
-                f"{comparison.events_compared} events, {comparison.lost} lost, {comparison.duplicated} duplicated"
+                f"{run.back_end} on {run.simulator}: {comparison.differences} differences "
+                f"in {comparison.events_compared} events, {comparison.lost} lost, "
+                f"{comparison.duplicated} duplicated"
             )
             for line in comparison.located:
                 talk(f"  {line}")

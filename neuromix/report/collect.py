@@ -112,7 +112,10 @@ def _network(experiment: Experiment) -> NetworkSummary:
         quantized_accuracy=float(np.mean(quantized.classify(experiment.codes) == labels)),
         saturated_weights=sum(projection.n_saturated for projection in quantized.projections),
         provenance={"data": experiment.data_source}
-        | {key: str(value) for key, value in network.provenance.items()},
+        | {
+            key.replace("_", " "): f"{value:.4g}" if isinstance(value, float) else value
+            for key, value in network.provenance.items()
+        },
     )
 
 
@@ -165,7 +168,10 @@ def _back_end_result(
         cycles_per_inference=energy.cycles / energy.n_inferences,
         clock_hz=clock,
         latency_s=float(np.mean(step_cycles[depth:] - begin)) / clock,
-        components={key: 1e12 * value / energy.n_inferences for key, value in energy.by_component.items()},
+        components={
+            key.replace("_", " "): 1e12 * value / energy.n_inferences
+            for key, value in energy.by_component.items()
+        },
         by_block=_blocks(energy),
         energy_per_inference_pj=1e12 * per_inference,
         energy_per_mac_fj=1e15 * energy.total / energy.n_macs,
@@ -260,19 +266,20 @@ def _raster(experiment: Experiment, reference: ReferenceRun) -> Raster:
 def _trace(
     experiment: Experiment, back_end: BackEnd, reference: ReferenceRun, result: CosimResult
 ) -> Trace | None:
-    """Return summing-node voltages of the first neurons of the last core, or None without analog neurons.
+    """Return summing-node voltages of neurons of the first core, or None without analog neurons.
 
-    The model gives the voltage at the end of evaluate. Before that the node is at the middle of its reset;
-    the straight line between is not modelled.
+    Those whose codes differ most from step to step. The model gives the voltage at the end of evaluate; the
+    node holds it until the next reset, to 0 V. The straight line from there is not modelled.
     """
     engine = back_end.chip.tile.core.engine
     if back_end.arrays is None or not isinstance(engine, AnalogArrayParameters):
         return None
-    core = experiment.mapped.cores[-1]
-    first = experiment.mapped.depth - 1  # the first step at whose end this core has an image to work on
-    steps = range(first, min(first + TRACE_STEPS, reference.n_steps))
-    n_neurons = min(TRACE_NEURONS, core.n_neurons)
+    core = experiment.mapped.cores[0]
+    steps = range(min(TRACE_STEPS, reference.n_steps))
     evaluation = back_end.banks[core.position].evaluate(reference.input_codes[core.position])
+    shown = evaluation.codes[: len(steps), : core.n_neurons]
+    n_levels = np.array([len(np.unique(codes)) for codes in shown.T])
+    neurons = np.sort(np.argsort(-n_levels, kind="stable")[:TRACE_NEURONS])
     period = 1 / experiment.config.chip.clock
 
     times: list[float] = []
@@ -284,19 +291,14 @@ def _trace(
         ends = start + period * np.cumsum([engine.reset_cycles, engine.settle_cycles, engine.convert_cycles])
         for name, begin, end in zip(("reset", "evaluate", "convert"), (start, *ends[:2]), ends, strict=True):
             phases.append(Phase(name=name, start_s=float(begin), end_s=float(end)))
-        sampled = evaluation.node_voltage[step, :n_neurons]
-        for time, value in (
-            (start, 0 * sampled),
-            (ends[0], 0 * sampled),
-            (ends[1], sampled),
-            (ends[2], sampled),
-        ):
-            times.append(float(time))
-            volts.append(value)
-        codes = evaluation.codes[step, :n_neurons]
+        sampled = evaluation.node_voltage[step, neurons]
+        held = volts[-1] if volts else np.zeros(len(neurons))
+        times += [start, start, float(ends[0]), float(ends[1]), float(ends[2])]
+        volts += [held, 0 * sampled, 0 * sampled, sampled, sampled]
+        codes = evaluation.codes[step, neurons]
         conversions.append(Conversion(time_s=float(ends[2]), codes=tuple(codes.tolist())))
     return Trace(
-        neurons=tuple(f"{core.population} {core.first_neuron + index}" for index in range(n_neurons)),
+        neurons=tuple(f"{core.population} {core.first_neuron + index}" for index in neurons.tolist()),
         time_s=tuple(times),
         node_voltage_v=tuple(tuple(samples) for samples in np.array(volts).T.tolist()),
         full_scale_v=back_end.arrays.parameters.node_full_scale,

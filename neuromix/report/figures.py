@@ -247,7 +247,7 @@ def trace_figure(trace: Trace) -> str:
         for index, axes in enumerate(panels):
             for phase in trace.phases:
                 axes.axvspan(phase.start_s, phase.end_s, color=colors[phase.name], lw=0)
-            for level in (-trace.full_scale_v, trace.full_scale_v):
+            for level in (0.0, trace.full_scale_v):
                 axes.axhline(level, color="#6b7681", lw=0.8, ls="--")
             axes.plot(trace.time_s, trace.node_voltage_v[index], color=TRACE_COLOR, lw=1.5)
             for conversion in trace.conversions:
@@ -273,7 +273,7 @@ def trace_figure(trace: Trace) -> str:
         patches: list[Patch | Line2D] = [Patch(color=color, label=name) for name, color in colors.items()]
         patches.append(Line2D([], [], color=TRACE_COLOR, lw=1.5, label="summing node"))
         patches.append(Line2D([], [], color="#1c2329", lw=0.8, ls=":", label="ADC conversion"))
-        patches.append(Line2D([], [], color="#6b7681", lw=0.8, ls="--", label="full scale"))
+        patches.append(Line2D([], [], color="#6b7681", lw=0.8, ls="--", label="range of the ADC"))
         figure.legend(handles=patches, loc="outside upper center", ncols=len(patches))
         return _svg(figure, "trace", "Voltage of summing nodes over a few time steps")
 

@@ -11,7 +11,7 @@ from .notation import back_end_label, grouped, percent, significant, with_prefix
 from .remarks import remarks
 from .summary import BackEndResult, Report, from_json, to_csv, to_json
 
-__all__ = ["load_report", "render_html", "summary_table", "write_report"]
+__all__ = ["agreement_lines", "load_report", "render_html", "summary_table", "write_report"]
 
 HEADINGS = (
     "back end",
@@ -21,7 +21,7 @@ HEADINGS = (
     "cycles per inference",
     "events against golden model",
 )
-"""Columns of the summary, on the page as on the terminal."""
+"""Columns of the summary on the page."""
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -74,13 +74,32 @@ def render_html(report: Report) -> str:
 
 
 def summary_table(report: Report) -> Table:
-    """Return the summary for a terminal: one row per back end."""
-    table = Table(title=report.title, title_justify="left")
-    for index, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="right" if 1 <= index <= 4 else "left", no_wrap=index == 0)
+    """Return the summary for a terminal of 80 columns: one row per back end."""
+    table = Table("back end", title=report.title, title_justify="left")
+    for heading in ("accuracy", "95 % interval", "pJ/inference", "fJ/MAC", "cycles"):
+        table.add_column(heading, justify="right")
     for result in report.back_ends:
-        table.add_row(*_summary_row(report, result))
+        low, high = result.accuracy.interval
+        table.add_row(
+            back_end_label(result.name),
+            percent(result.accuracy.fraction),
+            f"{100 * low:.1f} to {100 * high:.1f}",
+            significant(result.energy_per_inference_pj),
+            significant(result.energy_per_mac_fj),
+            grouped(round(result.cycles_per_inference)),
+        )
     return table
+
+
+def agreement_lines(report: Report) -> list[str]:
+    """Return a line per simulated run: what was held against the golden model, and what came of it."""
+    return [
+        f"{back_end_label(run.back_end)} on {run.simulator}: {grouped(run.images)} images, "
+        f"{grouped(run.events_compared)} events compared, {grouped(run.differences)} differences; "
+        f"{grouped(run.events_sent)} sent, {grouped(run.events_received)} received, "
+        f"{grouped(run.lost)} lost, {grouped(run.duplicated)} duplicated"
+        for run in report.agreements
+    ]
 
 
 def _replace(path: Path, text: str) -> None:

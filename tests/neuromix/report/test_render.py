@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from neuromix.report import render
-from neuromix.report.render import load_report, render_html, summary_table, write_report
+from neuromix.report.render import agreement_lines, load_report, render_html, summary_table, write_report
 from neuromix.report.summary import Report, to_csv, to_json
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -173,11 +173,19 @@ def test_unwritable_folder_is_named(report: Report, tmp_path: Path) -> None:
         write_report(report, folder)
 
 
-def test_terminal_table_has_a_row_per_back_end(report: Report) -> None:
-    console = Console(width=140)
+def test_terminal_table_fits_80_columns_and_has_a_row_per_back_end(report: Report) -> None:
+    console = Console(width=80)
     with console.capture() as capture:
         console.print(summary_table(report))
-    text = capture.get()
-    rows = [line for line in text.splitlines() if "equal (icarus" in line]
+    rows = [line for line in capture.get().splitlines() if re.search(r"digital|mixed-signal", line)]
     assert len(rows) == 3
-    assert re.search(r"mixed-signal .*95\.7 % \(92\.7 to 97\.5\).* 2,590 .* 1,100 .* 148 ", rows[2])
+    assert re.search(r"mixed-signal .* 95\.7 % .* 92\.7 to 97\.5 .* 2,590 .* 1,100 .* 148 ", rows[2])
+
+
+def test_agreement_lines_count_every_event(report: Report) -> None:
+    lines = agreement_lines(report)
+    assert len(lines) == len(report.agreements)
+    for line, run in zip(lines, report.agreements, strict=True):
+        assert run.simulator in line
+        assert f"{run.events_compared:,} events compared, {run.differences:,} differences" in line
+        assert f"{run.events_sent:,} sent, {run.events_received:,} received" in line
