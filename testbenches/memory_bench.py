@@ -7,7 +7,7 @@ import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge
 
-from testbenches import parameters
+from . import parameters
 
 
 @cocotb.test()

@@ -8,9 +8,9 @@ from cocotb.triggers import FallingEdge, ReadOnly
 
 from rtl_gen.fabric.mesh import mesh_addresses
 from rtl_gen.formats import EventFormat
-from testbenches import parameters
-from testbenches.agents import start_clock_and_reset
 
+from .. import parameters
+from ..agents import start_clock_and_reset
 from .streams import FabricAgents
 from .traffic import mesh_traffic, pack
 

@@ -8,9 +8,9 @@ from cocotb.triggers import ClockCycles, FallingEdge
 
 from rtl_gen.fabric.route import Direction
 from rtl_gen.formats import EventFormat
-from testbenches import parameters
-from testbenches.agents import reset, start_clock_and_reset
 
+from .. import parameters
+from ..agents import reset, start_clock_and_reset
 from .streams import FabricAgents
 from .traffic import contending_traffic, router_traffic
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from cocotb.triggers import ClockCycles, FallingEdge
 
-from testbenches.agents import StreamMonitor, StreamSink, StreamSource, sometimes
-
+from ..agents import StreamMonitor, StreamSink, StreamSource, sometimes
 from .traffic import Traffic
 
 __all__ = ["FabricAgents"]

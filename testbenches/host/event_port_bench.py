@@ -14,8 +14,8 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from cocotbext.axi import AxiStreamBus, AxiStreamFrame, AxiStreamSink, AxiStreamSource
 from cocotbext.axi.stream import define_stream
 
-from testbenches import parameters
-from testbenches.agents import StreamMonitor, start_clock_and_reset
+from .. import parameters
+from ..agents import StreamMonitor, start_clock_and_reset
 
 FLIT_WIDTH = parameters()["flit_width"]
 FlitBus, Flit, FlitSource, FlitSink, _ = define_stream("Flit", ["valid", "ready", "payload"])

@@ -13,8 +13,9 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 from rtl_gen.host.loader import MemoryImage, load_writes
 from rtl_gen.host.registers import HostAddress, chip_registers
 from rtl_gen.signatures import LoadTarget
-from testbenches import parameters
-from testbenches.agents import reset, start_clock_and_reset
+
+from .. import parameters
+from ..agents import reset, start_clock_and_reset
 
 REGISTERS = chip_registers(**parameters())
 CHANNELS = ("aw", "w", "b", "ar", "r")

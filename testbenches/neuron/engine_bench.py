@@ -5,7 +5,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 from numpy.typing import NDArray
 
@@ -15,7 +14,9 @@ from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.signatures import LoadTarget, SettingsRow
-from testbenches import parameters
+
+from .. import parameters
+from ..agents import reset, start_clock_and_reset
 
 KINDS: dict[str, type[EngineParameters]] = {
     "event": EventEngineParameters,
@@ -63,23 +64,20 @@ class EngineBench:
         inputs[1:2] = 0
         return inputs
 
-    async def start(self) -> None:
+    async def start(self) -> "EngineBench":
         """Start the clock and reset."""
         for name in ("events__valid", "events__payload", "step", "neuron", "load__strobe"):
             getattr(self.dut, name).value = 0
         for name in ("load__target", "load__row", "load__word", "load__data"):
             getattr(self.dut, name).value = 0
-        cocotb.start_soon(Clock(self.dut.clk, 10, unit="ns").start())
+        await start_clock_and_reset(self.dut)
         cocotb.start_soon(self._watch())
-        await self.reset()
+        return self
 
     async def reset(self) -> None:
-        self.dut.rst.value = 1
         self.dut.events__valid.value = 0
         self.dut.step.value = 0
-        for _ in range(2):
-            await FallingEdge(self.dut.clk)
-        self.dut.rst.value = 0
+        await reset(self.dut)
 
     async def configure(self, weights: NDArray[np.int64]) -> None:
         """Load weights and settings over the load bus, then wait until the engine is idle."""
@@ -202,9 +200,10 @@ def assert_equal(actual: NDArray[np.int64], expected: NDArray[np.int64]) -> None
     assert not len(first), f"step, neuron {where}: code must be {expected[where]}, got {actual[where]}"
 
 
-async def matches_twin(dut: Any, stall: float) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+@cocotb.test()
+@cocotb.parametrize(stall=[0.0, 0.6])
+async def codes_match_twin(dut: Any, stall: float) -> None:
+    bench = await EngineBench(dut).start()
     n_used = max(1, bench.engine.n_neurons - 1)
     weights, inputs = bench.random_weights(n_used), bench.random_inputs(n_steps=8)
     await bench.configure(weights)
@@ -218,19 +217,8 @@ async def matches_twin(dut: Any, stall: float) -> None:
 
 
 @cocotb.test()
-async def codes_match_twin(dut: Any) -> None:
-    await matches_twin(dut, stall=0.0)
-
-
-@cocotb.test()
-async def codes_match_twin_when_events_stall(dut: Any) -> None:
-    await matches_twin(dut, stall=0.6)
-
-
-@cocotb.test()
 async def events_for_bias_axons_and_beyond_are_ignored(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     weights, inputs = bench.random_weights(bench.engine.n_neurons), bench.random_inputs(n_steps=1)
     await bench.configure(weights)
     strange = bench.strange_events()
@@ -241,8 +229,7 @@ async def events_for_bias_axons_and_beyond_are_ignored(dut: Any) -> None:
 
 @cocotb.test()
 async def second_event_on_an_axon_is_flagged_where_it_would_be_lost(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     weights, inputs = bench.random_weights(bench.engine.n_neurons), bench.random_inputs(n_steps=3)
     await bench.configure(weights)
     await bench.run(inputs, weights)
@@ -259,8 +246,7 @@ async def second_event_on_an_axon_is_flagged_where_it_would_be_lost(dut: Any) ->
 
 @cocotb.test()
 async def only_neurons_in_use_cost_cycles(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     weights = bench.random_weights(bench.engine.n_neurons)
     await bench.configure(weights)
     inputs = bench.random_inputs(n_steps=2)
@@ -279,8 +265,7 @@ async def only_neurons_in_use_cost_cycles(dut: Any) -> None:
 
 @cocotb.test()
 async def events_walk_back_to_back_and_wait_a_bounded_time(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     weights, inputs = bench.random_weights(bench.engine.n_neurons), bench.random_inputs(n_steps=1)
     await bench.configure(weights)
     events = bench.events(inputs[0])
@@ -300,8 +285,7 @@ async def events_walk_back_to_back_and_wait_a_bounded_time(dut: Any) -> None:
 
 @cocotb.test()
 async def works_again_after_reset_in_mid_step(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     weights, inputs = bench.random_weights(bench.engine.n_neurons), bench.random_inputs(n_steps=3)
     await bench.configure(weights)
     expected = bench.expected(inputs, weights)
@@ -326,8 +310,7 @@ async def works_again_after_reset_in_mid_step(dut: Any) -> None:
 @cocotb.test()
 async def codes_turn_exactly_at_rounding_ties_and_clamps(dut: Any) -> None:
     """Sums that differ by one, around zero and around the largest code, without and with a shift."""
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     n_neurons, code_max = bench.engine.n_neurons, bench.engine.event_format.payload_max
     inputs = np.zeros((1, bench.engine.n_event_axons), dtype=np.int64)
     inputs[0, :2] = 1, code_max
@@ -346,8 +329,7 @@ async def codes_turn_exactly_at_rounding_ties_and_clamps(dut: Any) -> None:
 
 @cocotb.test()
 async def finishes_at_once_when_not_configured(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     await bench.idle()
     await bench.send(bench.events(bench.random_inputs(n_steps=1)[0]))
     await bench.step()
@@ -358,8 +340,7 @@ async def finishes_at_once_when_not_configured(dut: Any) -> None:
 
 @cocotb.test()
 async def rescales_without_a_shift_and_with_the_largest(dut: Any) -> None:
-    bench = EngineBench(dut)
-    await bench.start()
+    bench = await EngineBench(dut).start()
     weights, inputs = bench.random_weights(bench.engine.n_neurons), bench.random_inputs(n_steps=2)
     await bench.configure(weights)
     for bench.gain, bench.shift, is_some_on in ((1, 0, True), (65535, 63, False), (0, 0, False)):
