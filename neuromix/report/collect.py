@@ -36,7 +36,7 @@ from .summary import (
     VerilogFile,
 )
 
-__all__ = ["collect_report"]
+__all__ = ["agreement_of", "collect_report"]
 
 RASTER_STEPS = 12
 TRACE_STEPS = 3
@@ -70,7 +70,7 @@ def collect_report(
             _back_end_result(experiment, first_run[name], references[name], energies[name])
             for name in experiment.back_ends
         ),
-        agreements=tuple(_agreement(run, len(experiment.labels)) for run in runs),
+        agreements=tuple(agreement_of(run, len(experiment.labels)) for run in runs),
         prices=tuple(
             Price(
                 key=key,
@@ -113,7 +113,7 @@ def _network(experiment: Experiment) -> NetworkSummary:
         saturated_weights=sum(projection.n_saturated for projection in quantized.projections),
         provenance={"data": experiment.data_source}
         | {
-            key.replace("_", " "): f"{value:.4g}" if isinstance(value, float) else value
+            key.replace("_", " "): f"{value:.4g}" if isinstance(value, float) else str(value)
             for key, value in network.provenance.items()
         },
     )
@@ -195,7 +195,8 @@ def _blocks(energy: EnergyReport) -> dict[str, float]:
     return blocks
 
 
-def _agreement(run: SimulatedRun, images: int) -> Agreement:
+def agreement_of(run: SimulatedRun, images: int) -> Agreement:
+    """Return what the report says of one run over ``images`` images."""
     comparison = run.comparison
     return Agreement(
         back_end=run.back_end,  # type: ignore[arg-type]  # back ends are named by the experiment's own keys
