@@ -133,9 +133,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     )
     result = _read_log(folder / "events.txt", job, trace)
     with (folder / f"{_RESULT}.part").open("wb") as file:
-        np.savez(
-            file, key=key, sent=result.sent, received=result.received, step_cycles=result.step_cycles
-        )
+        np.savez(file, key=key, sent=result.sent, received=result.received, step_cycles=result.step_cycles)
     (folder / f"{_RESULT}.part").replace(folder / _RESULT)
     return result
 

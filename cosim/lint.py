@@ -24,7 +24,9 @@ def lint(bundle: RtlBundle, folder: Path) -> dict[str, tuple[str, ...]]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = [str(path.resolve()) for path in [*bundle.stubs, *bundle.sources]]
-    return {name: run(files, folder) for name, run in LINTERS.items() if name != "yosys" or shutil.which(name)}
+    return {
+        name: run(files, folder) for name, run in LINTERS.items() if name != "yosys" or shutil.which(name)
+    }
 
 
 def _icarus(files: list[str], folder: Path) -> tuple[str, ...]:
@@ -42,7 +44,12 @@ def _verilator(files: list[str], folder: Path) -> tuple[str, ...]:
 
 def _yosys(files: list[str], folder: Path) -> tuple[str, ...]:
     script = "; ".join(
-        [*(f"read_verilog {file}" for file in files), f"hierarchy -check -top {CHIP_MODULE}", "proc", "check -assert"]
+        [
+            *(f"read_verilog {file}" for file in files),
+            f"hierarchy -check -top {CHIP_MODULE}",
+            "proc",
+            "check -assert",
+        ]
     )
     return _complaints(["yosys", "-q", "-p", script], folder)
 

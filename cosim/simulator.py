@@ -223,9 +223,7 @@ def _runner(
     simulator: SimulatorName, executable: str, public: Path | None, trace: TraceFormat | None
 ) -> Runner:
     runner = (
-        Icarus()
-        if simulator == "icarus"
-        else _WheelVerilator(Path(executable).parent.parent, public, trace)
+        Icarus() if simulator == "icarus" else _WheelVerilator(Path(executable).parent.parent, public, trace)
     )
     runner.log.setLevel(logging.WARNING)
     return runner

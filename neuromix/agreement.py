@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cosim.events import Event, EventKeys, event_of, without_source
+from cosim.events import Event, EventKeys, event_fields, event_of, without_source
 from cosim.job import CosimResult
 from cosim.simulator import SimulatorName
 
 from .mapping import HOST, MappedNetwork
 from .reference import ReferenceRun
 
-__all__ = ["Comparison", "SimulatedRun", "compare_events"]
+__all__ = ["Comparison", "SimulatedRun", "compare_events", "host_outputs"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,25 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SimulatedRun:
-    """One co-simulation and how it compares with the golden model."""
+    """One co-simulation and how it compares with the golden model.
+
+    ``predictions[sample]`` is the class by the codes that the chip itself sent to the host.
+    """
 
     back_end: str
     simulator: SimulatorName
     result: CosimResult
     comparison: Comparison
+    predictions: NDArray[np.int64]
+
+
+def host_outputs(mapped: MappedNetwork, received: EventKeys, n_samples: int) -> NDArray[np.int64]:
+    """Return the codes [sample, neuron] among the ``received`` events that reached the host; 0 without one."""
+    outputs = np.zeros((mapped.depth + n_samples, mapped.n_outputs), dtype=np.int64)
+    fields = event_fields(received)
+    at_host = (fields["x"] == HOST[0]) & (fields["y"] == HOST[1])
+    outputs[fields["step"][at_host], fields["axon"][at_host]] = fields["payload"][at_host]
+    return outputs[mapped.depth :]
 
 
 def compare_events(

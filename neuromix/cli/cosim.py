@@ -1,6 +1,6 @@
 """`neuromix cosim`: the generated chips in a simulator, held against the golden model."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -61,15 +61,16 @@ def cosim(
             until="cosim",
             simulators=[simulator] if simulator else [],
         )
-    accuracies = {}
-    for name, reference in outcome.references.items():
-        correct = int(np.count_nonzero(reference.predictions == outcome.experiment.labels))
-        accuracies[name] = Accuracy(correct=correct, total=len(outcome.experiment.labels))
+    labels = outcome.experiment.labels
+    accuracies = [
+        Accuracy(correct=int(np.count_nonzero(run.predictions == labels)), total=len(labels))
+        for run in outcome.runs
+    ]
     if as_json:
-        print_json([_facts(run, accuracies[run.back_end]) for run in outcome.runs])
+        print_json([_facts(*pair) for pair in zip(outcome.runs, accuracies, strict=True)])
     else:
         Console().print(_table(outcome, accuracies))
-        agreements = [agreement_of(run, len(outcome.experiment.labels)) for run in outcome.runs]
+        agreements = [agreement_of(run, len(labels)) for run in outcome.runs]
         print(*agreement_lines(agreements), sep="\n")
     stop_if_different(outcome)
 
@@ -84,12 +85,11 @@ def _facts(run: SimulatedRun, accuracy: Accuracy) -> dict[str, object]:
     }
 
 
-def _table(outcome: Outcome, accuracies: Mapping[str, Accuracy]) -> Table:
+def _table(outcome: Outcome, accuracies: Sequence[Accuracy]) -> Table:
     table = Table("back end", "simulator", title=outcome.experiment.config.title, title_justify="left")
     for heading in ("accuracy", "95 % interval", "cycles"):
         table.add_column(heading, justify="right")
-    for run in outcome.runs:
-        accuracy = accuracies[run.back_end]
+    for run, accuracy in zip(outcome.runs, accuracies, strict=True):
         low, high = accuracy.interval
         table.add_row(
             back_end_label(run.back_end),

@@ -67,8 +67,7 @@ def collect_report(
         network=_network(experiment),
         chip=_chip(experiment, bundles, complaints),
         back_ends=tuple(
-            _back_end_result(experiment, first_run[name], references[name], energies[name])
-            for name in experiment.back_ends
+            _back_end_result(experiment, first_run[name], energies[name]) for name in experiment.back_ends
         ),
         agreements=tuple(agreement_of(run, len(experiment.labels)) for run in runs),
         prices=tuple(
@@ -149,13 +148,11 @@ def _chip(
     )
 
 
-def _back_end_result(
-    experiment: Experiment, run: SimulatedRun, reference: ReferenceRun, energy: EnergyReport
-) -> BackEndResult:
+def _back_end_result(experiment: Experiment, run: SimulatedRun, energy: EnergyReport) -> BackEndResult:
     labels = experiment.labels
     n_classes = experiment.mapped.n_outputs
     confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (labels, reference.predictions), 1)
+    np.add.at(confusion, (labels, run.predictions), 1)
     step_cycles, depth = run.result.step_cycles, experiment.mapped.depth
     clock = experiment.config.chip.clock
     per_inference = energy.total / energy.n_inferences
