@@ -54,10 +54,10 @@ def event_keys(**fields: ArrayLike) -> EventKeys:
 
 def event_fields(keys: EventKeys | np.uint64) -> dict[str, NDArray[np.int64]]:
     """Return the fields of :class:`Event` of all ``keys``."""
-    rest, fields = keys, {}
+    rest, fields = np.asarray(keys), {}
     for name, width in reversed(_WIDTHS.items()):
-        fields[name] = (rest & np.uint64((1 << width) - 1)).astype(np.int64)
-        rest = rest >> np.uint64(width)
+        fields[name] = np.asarray(rest & np.uint64((1 << width) - 1), dtype=np.int64)
+        rest = np.asarray(rest >> np.uint64(width))
     return fields
 
 
