@@ -1,9 +1,9 @@
 """Where the digital simulation and the analog models meet: which nets cross, and when they are read.
 
-The harness reads the ports of every analog array, and drives its ``output_codes``. Python is woken once per time
-step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift have been
-stable since ``reset`` rose, and the codes written back are sampled when ``convert`` ends. Weights are taken from
-the rows that the digital side wrote to the array, so a wrong load is seen.
+The harness reads the ports of every analog array, and drives its ``output_codes``. Python is woken once per
+time step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift
+have been stable since ``reset`` rose, and the codes written back are sampled when ``convert`` ends. Weights
+are taken from the rows that the digital side wrote to the array, so a wrong load is seen.
 """
 
 from collections.abc import Sequence
@@ -59,8 +59,9 @@ def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = 
     """Return the Verilog module ``harness`` for a chip with these ports; ``dump`` makes it write a VCD."""
     tiles = [_Tile(x, y) for x, y in chip.tile_addresses]
     engine = chip.tile.core.engine
-    arrays = tiles if isinstance(engine, AnalogArrayParameters) else []
-    widths = {name: width for name, (_, width) in engine.array_ports.items()} if arrays else {}
+    array_ports = engine.array_ports if isinstance(engine, AnalogArrayParameters) else {}
+    arrays = tiles if array_ports else []
+    widths = {name: width for name, (_, width) in array_ports.items()}
     template = resources.files("cosim").joinpath("templates/harness.v.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(template).render(
@@ -69,7 +70,7 @@ def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = 
 
 
 def public_signals(chip: ChipParameters, path: Path) -> Path:
-    """Write Verilator's list of the signals that Python touches, all of them in the harness; return ``path``."""
+    """Write Verilator's list of the signals that Python touches, all in the harness; return ``path``."""
     lines = ["`verilator_config"]
     names = ["rst", "wake", "done", "hung", "n_steps_done", "n_loads"]
     if isinstance(chip.tile.core.engine, AnalogArrayParameters):

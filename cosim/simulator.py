@@ -41,7 +41,7 @@ class SimulatorNotFoundError(RuntimeError):
 
 
 class SimulationError(RuntimeError):
-    """A design did not build, or a simulation did not end well; the message ends with the log's last lines."""
+    """A design did not build, or a simulation did not end well; the message ends with the end of the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +205,8 @@ def run(
 
 
 _BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
-    # The emitted Verilog is Verilog-2005. Read as SystemVerilog, its `always @*` blocks would not run at time 0,
-    # and what never changes afterwards would stay unknown.
+    # The emitted Verilog is Verilog-2005. Read as SystemVerilog, its `always @*` blocks would not run at
+    # time 0, and what never changes afterwards would stay unknown.
     "icarus": ["-g2005", "-Wall", "-Wno-timescale"],
     "verilator": [
         "--timing",
@@ -239,7 +239,7 @@ def content_key(words: Iterable[str], files: Iterable[Path]) -> str:
 
 
 def _logged(log_file: Path, what: str, act: Callable[[Path], Any]) -> None:
-    """Run ``act``, which talks to ``log_file``; turn its failure into a SimulationError with the log's end."""
+    """Run ``act``, which talks to ``log_file``; raise its failure as SimulationError with the end of it."""
     try:
         act(log_file)
     except (RuntimeError, SystemExit, OSError) as error:

@@ -53,7 +53,8 @@ class ReferenceRun:
     @property
     def predictions(self) -> NDArray[np.int64]:
         """Class per sample: the neuron with the largest code, the first among equals."""
-        return self.outputs.argmax(axis=1)
+        classes: NDArray[np.int64] = self.outputs.argmax(axis=1)
+        return classes
 
 
 def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:

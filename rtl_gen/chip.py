@@ -92,7 +92,12 @@ class Chip(wiring.Component):
         self.emitted_apart = {TILE_MODULE: tile}
         events = AxiStreamSignature(beat_width(parameters.event_format))
         super().__init__(
-            {"bus": In(AxiLiteSignature()), "events_in": In(events), "events_out": Out(events), "step": Out(1)}
+            {
+                "bus": In(AxiLiteSignature()),
+                "events_in": In(events),
+                "events_out": Out(events),
+                "step": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:

@@ -35,7 +35,7 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class RtlBundle:
-    """What :func:`emit_chip` left in ``folder``: Verilog files in the order to read them, and the top's ports.
+    """What :func:`emit_chip` left in ``folder``: Verilog files in the order to read them, the top's ports.
 
     ``black_boxes`` are stubs of analog macros: for synthesis and lint, not for simulation.
     """
@@ -110,7 +110,8 @@ def emit_verilog(top: wiring.Component, name: str) -> dict[str, str]:
     """Return file name to Verilog text of ``top`` as module ``name`` and of all that it places.
 
     Components placed by name are found in the attribute ``emitted_apart`` (module name to component), memory
-    macros in ``srams``, both looked up recursively. Files come in the order in which a simulator may read them.
+    macros in ``srams``, both looked up recursively. Files come in the order in which a simulator may read
+    them.
     """
     files: dict[str, str] = {}
     for module, component in _components(top, name):

@@ -20,7 +20,7 @@ def port_name(path: tuple[str | int, ...]) -> str:
 def place(m: Module, name: str, module: str, signature: wiring.Signature) -> wiring.PureInterface:
     """Add submodule ``name``, an instance of Verilog module ``module``; return an interface to its ports.
 
-    ``signature`` is that of the component behind ``module``; clock and reset are those of the domain ``sync``.
+    ``signature`` is that of the component behind ``module``; clock and reset are those of domain ``sync``.
     """
     interface = signature.create(path=(name,))
     ports: dict[str, object] = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}

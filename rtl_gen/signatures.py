@@ -34,9 +34,7 @@ class SettingsRow:
     """Multiplier of the requantisation."""
     SHIFT = 1
     """Right shift of the requantisation."""
-    AXONS_IN_USE = 2
-    """How many axons carry events, bias axons not counted."""
-    NEURONS_IN_USE = 3
+    NEURONS_IN_USE = 2
     """How many neurons compute; the others stay silent. 0 after reset."""
 
 

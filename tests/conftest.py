@@ -1,14 +1,18 @@
 """Fixtures that every test may use."""
 
+import gc
 import json
 import re
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import UnusedElaboratable
 from amaranth.lib import wiring
 
 from cosim import simulator
+from cosim.lint import lint_files
 from rtl_gen.emit import emit_verilog
 
 BUILD = Path(__file__).parent.parent / "build" / "tests"
@@ -54,10 +58,7 @@ def bench(
         parameters: Mapping[str, object] | None = None,
         verilog: Mapping[str, str] | None = None,
     ) -> None:
-        sources = []
-        for file, text in (verilog or emit_verilog(top, "top")).items():
-            sources.append(test_folder / file)
-            sources[-1].write_text(text)
+        sources = _write(verilog or emit_verilog(top, "top"), test_folder)
         design = simulator.build(simulator_name, sources=sources, top="top", cache=BUILD / "simulators")
         simulator.run(
             design,
@@ -67,3 +68,44 @@ def bench(
         )
 
     return run_bench
+
+
+@pytest.fixture
+def linted(test_folder: Path) -> Callable[[Mapping[str, str]], dict[str, tuple[str, ...]]]:
+    """What Icarus, Verilator and Yosys say of Verilog files that hold module ``top``."""
+
+    def run_linters(verilog: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+        try:
+            return lint_files(_write(verilog, test_folder), "top", test_folder)
+        except simulator.SimulatorNotFoundError as error:
+            pytest.skip(str(error))
+
+    return run_linters
+
+
+@pytest.fixture
+def lint_clean(
+    linted: Callable[[Mapping[str, str]], dict[str, tuple[str, ...]]],
+) -> Callable[[wiring.Component], None]:
+    """Check that no linter has anything to say of a component's Verilog."""
+
+    def check(top: wiring.Component) -> None:
+        complaints = linted(emit_verilog(top, "top"))
+        assert not any(complaints.values()), complaints
+
+    return check
+
+
+@pytest.fixture
+def half_made() -> Iterator[None]:
+    """Let a constructor refuse: Amaranth warns of a component that is never used when it goes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        yield
+        gc.collect()
+
+
+def _write(verilog: Mapping[str, str], folder: Path) -> list[Path]:
+    for name, text in verilog.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in verilog]

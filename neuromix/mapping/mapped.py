@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,7 +85,7 @@ class MappedNetwork:
 
     def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
         """Return the engine of ``back_end`` at this network's core size."""
-        sizes = {
+        sizes: dict[str, Any] = {
             "event_format": self.event_format,
             "n_axons": self.n_axons,
             "n_bias_axons": self.n_bias_axons,
@@ -127,7 +128,6 @@ class MappedNetwork:
             settings = {
                 SettingsRow.GAIN: core.gain,
                 SettingsRow.SHIFT: core.shift,
-                SettingsRow.AXONS_IN_USE: self.n_axons - self.n_bias_axons,
                 SettingsRow.NEURONS_IN_USE: core.n_neurons,
             }
             contents = [

@@ -92,8 +92,8 @@ def _broken_rules(
         fan_in = projection.weight_codes.shape[1]
         if fan_in + n_bias_axons > chip.core.axons:
             yield (
-                f"chip.core.axons: must be at least {fan_in + n_bias_axons} "
-                f"for population {projection.target} ({fan_in} inputs and {n_bias_axons} bias axons), got {chip.core.axons}"
+                f"chip.core.axons: must be at least {fan_in + n_bias_axons} for population "
+                f"{projection.target} ({fan_in} inputs and {n_bias_axons} bias axons), got {chip.core.axons}"
             )
         if following > chip.core.fan_out:
             yield (

@@ -79,9 +79,9 @@ class AnalogArrayParameters(EngineParameters):
 class AnalogArrayEngine(wiring.Component):
     """Sequences the array's phases and holds its codes; see :class:`~rtl_gen.signatures.EngineSignature`.
 
-    After ``step``: ``reset`` for ``reset_cycles`` (summing nodes precharged, input codes stable), ``evaluate``
-    for ``settle_cycles`` (currents flow, nodes settle), ``convert`` for ``convert_cycles``; the output codes
-    are sampled in its last cycle. An array without neurons in use stays quiet.
+    After ``step``: ``reset`` for ``reset_cycles`` (summing nodes precharged, input codes stable),
+    ``evaluate`` for ``settle_cycles`` (currents flow, nodes settle), ``convert`` for ``convert_cycles``; the
+    output codes are sampled in its last cycle. An array without neurons in use stays quiet.
 
     ``collision`` latches that two events of one step met on one axon.
     """

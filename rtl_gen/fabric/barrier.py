@@ -30,17 +30,14 @@ class Barrier(wiring.Component):
         Every core and router is idle and every queue between them, host's included, is empty.
     step : Out(1)
         Strobe, one cycle: the time step is over.
-    count : Out(32)
-        Steps completed since reset, modulo 2^32; counts a strobe in the cycle after it.
     """
 
     closed: Signal
     idle: Signal
     step: Signal
-    count: Signal
 
     def __init__(self) -> None:
-        super().__init__({"closed": In(1), "idle": In(1), "step": Out(1), "count": Out(32)})
+        super().__init__({"closed": In(1), "idle": In(1), "step": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -48,6 +45,5 @@ class Barrier(wiring.Component):
         m.d.sync += [
             self.step.eq(self.closed & self.idle & ~self.step & ~settling),
             settling.eq(self.step),
-            self.count.eq(self.count + self.step),
         ]
         return m

@@ -1,12 +1,48 @@
 """The integer neuron: what every back end computes, bit for bit, when its circuits are ideal."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..formats import MacFormat
 from .requantizer import requantize
 
-__all__ = ["simulate_core", "simulate_neurons"]
+__all__ = ["MacParameters", "simulate_core", "simulate_neurons"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MacParameters:
+    """Widths of a digital neuron of ``n_inputs`` inputs [bits]."""
+
+    n_inputs: int
+    weight_width: int = 8
+    activation_width: int = 8
+    code_width: int = 8
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.code_width <= 8:
+            raise ValueError(f"code_width must be 1 to 8, got {self.code_width}")
+        _ = self.mac
+
+    @property
+    def mac(self) -> MacFormat:
+        """Number format of the sum."""
+        return self.partial(self.n_inputs)
+
+    def partial(self, n_inputs: int) -> MacFormat:
+        """Return the number format of a sum of ``n_inputs`` of the products."""
+        return MacFormat(
+            n_inputs=n_inputs, weight_width=self.weight_width, activation_width=self.activation_width
+        )
+
+    def simulate(
+        self, weights: NDArray[np.integer], activations: NDArray[np.integer], gain: int, shift: int
+    ) -> NDArray[np.int64]:
+        """Return codes ``[..., post]`` for ``weights[post, pre]`` and ``activations[..., pre]``."""
+        return simulate_neurons(
+            activations, weights, gain, shift, self.mac, code_max=(1 << self.code_width) - 1
+        )
 
 
 def simulate_neurons(

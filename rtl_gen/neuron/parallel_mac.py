@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from numpy.typing import NDArray
 
-from ..formats import GAIN_WIDTH, SHIFT_WIDTH, MacFormat
-from .integer import simulate_neurons
+from ..formats import GAIN_WIDTH, SHIFT_WIDTH
+from .integer import MacParameters
 from .requantizer import Requantizer
 
 __all__ = ["LEVELS_PER_STAGE", "ParallelMac", "ParallelMacParameters"]
@@ -20,29 +18,8 @@ LEVELS_PER_STAGE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParallelMacParameters:
+class ParallelMacParameters(MacParameters):
     """A neuron of ``n_inputs`` multipliers."""
-
-    n_inputs: int
-    weight_width: int = 8
-    activation_width: int = 8
-    code_width: int = 8
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.code_width <= 8:
-            raise ValueError(f"code_width must be 1 to 8, got {self.code_width}")
-        _ = self.mac
-
-    @property
-    def mac(self) -> MacFormat:
-        """Number format of the sum."""
-        return self.partial(self.n_inputs)
-
-    def partial(self, n_inputs: int) -> MacFormat:
-        """Return the number format of a sum of ``n_inputs`` of the products."""
-        return MacFormat(
-            n_inputs=n_inputs, weight_width=self.weight_width, activation_width=self.activation_width
-        )
 
     @property
     def n_levels(self) -> int:
@@ -53,14 +30,6 @@ class ParallelMacParameters:
     def latency(self) -> int:
         """Cycles from ``valid_in`` to ``valid_out``: products, adder tree, requantisation."""
         return 1 + -(-self.n_levels // LEVELS_PER_STAGE) + 1
-
-    def simulate(
-        self, weights: NDArray[np.integer], activations: NDArray[np.integer], gain: int, shift: int
-    ) -> NDArray[np.int64]:
-        """Return codes ``[..., post]`` for ``weights[post, pre]`` and ``activations[..., pre]``."""
-        return simulate_neurons(
-            activations, weights, gain, shift, self.mac, code_max=(1 << self.code_width) - 1
-        )
 
     def create(self) -> "ParallelMac":
         """Return the hardware."""

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from numpy.typing import NDArray
 
-from ..formats import GAIN_WIDTH, SHIFT_WIDTH, MacFormat, bits_for_count
-from .integer import simulate_neurons
+from ..formats import GAIN_WIDTH, SHIFT_WIDTH, bits_for_count
+from .integer import MacParameters
 from .register_file import RegisterFile
 from .requantizer import Requantizer
 
@@ -17,28 +15,15 @@ __all__ = ["SerialMac", "SerialMacParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SerialMacParameters:
+class SerialMacParameters(MacParameters):
     """One multiply-accumulate lane for ``n_contexts`` neurons of ``n_inputs`` inputs each."""
 
-    n_inputs: int
     n_contexts: int = 1
-    weight_width: int = 8
-    activation_width: int = 8
-    code_width: int = 8
 
     def __post_init__(self) -> None:
-        for name, low, high in (("n_contexts", 1, 1 << 16), ("code_width", 1, 8)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} must be {low} to {high}, got {value}")
-        _ = self.mac
-
-    @property
-    def mac(self) -> MacFormat:
-        """Number format of the sum."""
-        return MacFormat(
-            n_inputs=self.n_inputs, weight_width=self.weight_width, activation_width=self.activation_width
-        )
+        super().__post_init__()
+        if not 1 <= self.n_contexts <= 1 << 16:
+            raise ValueError(f"n_contexts must be 1 to {1 << 16}, got {self.n_contexts}")
 
     @property
     def module(self) -> str:
@@ -46,14 +31,6 @@ class SerialMacParameters:
         return (
             f"serial_mac_{self.n_inputs}x{self.n_contexts}"
             f"_w{self.weight_width}a{self.activation_width}c{self.code_width}"
-        )
-
-    def simulate(
-        self, weights: NDArray[np.integer], activations: NDArray[np.integer], gain: int, shift: int
-    ) -> NDArray[np.int64]:
-        """Return codes ``[..., context]`` for ``weights[context, pre]`` and ``activations[..., pre]``."""
-        return simulate_neurons(
-            activations, weights, gain, shift, self.mac, code_max=(1 << self.code_width) - 1
         )
 
     def create(self) -> "SerialMac":
@@ -123,9 +100,8 @@ class SerialMac(wiring.Component):
             accumulators.write_enable.eq(self.accumulate | self.flush),
             accumulators.write_data.eq(Mux(self.flush, 0, total)),
             requantizer.enable.eq(self.flush),
-            requantizer.accumulator.eq(
-                Mux(self.flush, accumulators.read_data, 0)
-            ),  # a still multiplier takes no energy
+            # A still multiplier takes no energy.
+            requantizer.accumulator.eq(Mux(self.flush, accumulators.read_data, 0)),
             requantizer.gain.eq(self.gain),
             requantizer.shift.eq(self.shift),
             self.code.eq(requantizer.code),

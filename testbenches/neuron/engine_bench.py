@@ -14,7 +14,7 @@ from rtl_gen.memory import rows_to_words
 from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
-from rtl_gen.signatures import LoadTarget
+from rtl_gen.signatures import LoadTarget, SettingsRow
 from testbenches import parameters
 
 KINDS: dict[str, type[EngineParameters]] = {
@@ -89,7 +89,11 @@ class EngineBench:
         await self.set_registers(n_neurons=len(weights))
 
     async def set_registers(self, n_neurons: int) -> None:
-        for row, value in enumerate((self.gain, self.shift, self.engine.n_axons, n_neurons)):
+        for row, value in (
+            (SettingsRow.GAIN, self.gain),
+            (SettingsRow.SHIFT, self.shift),
+            (SettingsRow.NEURONS_IN_USE, n_neurons),
+        ):
             await self.load(LoadTarget.SETTINGS, row, 0, value)
         await self.idle()
 

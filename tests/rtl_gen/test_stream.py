@@ -1,5 +1,3 @@
-import gc
-
 import numpy as np
 import pytest
 from amaranth.hdl import Signal, unsigned
@@ -100,11 +98,10 @@ def test_queue_is_empty_after_reset_in_mid_transfer():
 
 
 @pytest.mark.parametrize("depth", [1, 17])
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+@pytest.mark.usefixtures("half_made")
 def test_queue_refuses_depth_out_of_range(depth):
     with pytest.raises(ValueError, match=rf"^queue: depth must be 2 to 16, got {depth}$"):
         Queue(unsigned(8), depth)
-    gc.collect()  # Amaranth warns about the half-made component when it goes
 
 
 def expected_grant(requests: int, favourite: int, n: int) -> int:

@@ -1,15 +1,10 @@
-import gc
-import os
-import subprocess
 from dataclasses import asdict
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from amaranth.hdl import Module
 
-from cosim.simulator import find_simulator
 from rtl_gen.emit import emit_verilog
 from rtl_gen.fabric.mesh import Mesh, mesh_addresses, wire_mesh
 from rtl_gen.fabric.route import HOST, path
@@ -108,12 +103,11 @@ def test_mesh_refuses_tiles_that_have_no_address(width, height, message):
         mesh_addresses(FORMAT, width, height)
 
 
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
+@pytest.mark.usefixtures("half_made")
 @pytest.mark.parametrize("addresses", [[], [(0, 0)], [(0, 1), (1, 2)], [(1, 1)]])
 def test_wire_mesh_refuses_holes(addresses):
     with pytest.raises(ValueError, match=r"^mesh: nodes must fill a rectangle from \(0, 1\) on, got \["):
         wire_mesh(Module(), dict.fromkeys(addresses, SimpleNamespace()))
-    gc.collect()  # Amaranth warns about the unused module when it goes
 
 
 def test_mesh_verilog_holds_one_router_and_is_the_same_every_time():
@@ -131,45 +125,6 @@ def test_mesh_works_in_every_simulator(bench):
     )
 
 
-LINT_FILES = ["router.v", "top.v"]
-
-VERILATOR_WAIVERS = {
-    "CASEINCOMPLETE": "Amaranth assigns the default before the case statement",
-    "DECLFILENAME": "a file holds a block together with its submodules",
-    "PROCASSINIT": "registers have an initial value and a reset, as a simulation before reset needs",
-    "UNUSEDSIGNAL": "Amaranth names the fields of a flit beside the flit; a queue reads only the whole",
-    "WIDTHEXPAND": "Yosys writes constants as narrow as they can be",
-    "WIDTHTRUNC": "Yosys compares with zero by logical not of the whole word",
-}
-
-
-@pytest.mark.parametrize("simulator_name", ["verilator"], indirect=True)
-def test_mesh_verilog_has_no_verilator_warning_but_the_waived(simulator_name, test_folder):
-    """No UNOPTFLAT among them also says: no combinational loop."""
-    executable = Path(find_simulator(simulator_name))
-    waivers = [f"-Wno-{name}" for name in VERILATOR_WAIVERS]
-    lint = subprocess.run(
-        [executable, "--lint-only", "-Wall", *waivers, "--top-module", "top", *LINT_FILES],
-        cwd=write_mesh(test_folder),
-        env=os.environ | {"VERILATOR_ROOT": str(executable.parent.parent)},
-        capture_output=True,
-        text=True,
-    )
-    assert (lint.returncode, lint.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("simulator_name", ["icarus"], indirect=True)
-def test_mesh_verilog_has_no_icarus_warning(simulator_name, test_folder):
-    lint = subprocess.run(
-        [find_simulator(simulator_name), "-Wall", "-s", "top", "-o", "top.vvp", *LINT_FILES],
-        cwd=write_mesh(test_folder),
-        capture_output=True,
-        text=True,
-    )
-    assert (lint.returncode, lint.stderr) == (0, "")
-
-
-def write_mesh(folder: Path) -> Path:
-    for name, text in emit_verilog(Mesh(FORMAT, 2, 2, 2), "top").items():
-        (folder / name).write_text(text)
-    return folder
+def test_mesh_verilog_lints_clean(lint_clean):
+    """No UNOPTFLAT of Verilator also says: no combinational loop."""
+    lint_clean(Mesh(FORMAT, 2, 2, 2))

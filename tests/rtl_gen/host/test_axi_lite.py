@@ -5,7 +5,7 @@ import pytest
 from cosim.simulator import SimulationError
 from rtl_gen.host import axi_lite
 from rtl_gen.host.registers import chip_registers
-from testbenches.host.mutant import mutant
+from testbenches.mutant import mutant
 
 BENCH = "testbenches.host.registers_bench"
 GEOMETRY = {"mesh_width": 3, "mesh_height": 2, "n_axons": 64, "n_neurons": 33}

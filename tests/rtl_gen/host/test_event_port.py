@@ -12,7 +12,7 @@ from amaranth.sim import Simulator
 from cosim.simulator import SimulationError
 from rtl_gen.formats import EventFormat
 from rtl_gen.host import event_port
-from testbenches.host.mutant import mutant
+from testbenches.mutant import mutant
 
 BENCH = "testbenches.host.event_port_bench"
 FORMATS = {

@@ -1,18 +1,15 @@
 """Both digital engines: synapse memory layout, software twin, and the contract bench on their Verilog."""
 
-import os
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cosim.simulator import SimulationError, find_simulator
+from cosim.simulator import SimulationError
 from rtl_gen.emit import emit_verilog
 from rtl_gen.neuron import event_engine, requantizer, serial_mac
 from rtl_gen.neuron.engine import EngineParameters
-from testbenches.host.mutant import mutant
+from testbenches.mutant import mutant
 from testbenches.neuron.engine_bench import engine_parameters
 
 COMMON = {"n_axons": 13, "n_bias_axons": 2, "axon_width": 4, "payload_width": 8}
@@ -25,16 +22,6 @@ ENGINES: dict[str, dict[str, object]] = {
     "parallel_binary": COMMON
     | {"kind": "parallel", "n_neurons": 5, "n_axons": 40, "axon_width": 6, "payload_width": 0},
 }
-
-WAIVED = {
-    "UNUSEDSIGNAL": "Amaranth names every intermediate value, load rows are wider than memories",
-    "PROCASSINIT": "registers have both a value at power-up and a reset",
-    "WIDTHEXPAND": "Yosys writes constants at their own width; Verilog extends them as Amaranth does",
-    "WIDTHTRUNC": "Yosys writes `! x` for `x == 0`, and dynamic selections as shifts",
-    "CASEINCOMPLETE": "what no case names keeps the value assigned before the case",
-    "DECLFILENAME": "a component's file also holds its submodules",
-}
-
 
 MARKS = (pytest.mark.cosim, pytest.mark.icarus)
 
@@ -116,21 +103,8 @@ def test_verilog_is_the_same_twice(engine: EngineParameters) -> None:
     assert emit_verilog(engine.create(), "top") == emit_verilog(engine.create(), "top")
 
 
-def test_verilog_lints_clean(simulator_name: str, test_folder: Path, engine: EngineParameters) -> None:
-    files = []
-    for name, text in emit_verilog(engine.create(), "top").items():
-        files.append(test_folder / name)
-        files[-1].write_text(text)
-    program = find_simulator(simulator_name)
-    if simulator_name == "verilator":
-        command = [program, "--lint-only", "-Wall", *(f"-Wno-{name}" for name in WAIVED)]
-    else:
-        command = [program, "-Wall", "-Wno-timescale", "-o", str(test_folder / "top.vvp")]
-    environment = os.environ | {"VERILATOR_ROOT": str(Path(program).parent.parent)}
-    lint = subprocess.run(
-        [*command, *map(str, files)], env=environment, capture_output=True, text=True, check=False
-    )
-    assert (lint.returncode, lint.stderr) == (0, "")
+def test_verilog_lints_clean(lint_clean: Callable[..., None], engine: EngineParameters) -> None:
+    lint_clean(engine.create())
 
 
 @pytest.mark.parametrize(
