@@ -134,7 +134,7 @@ def simulate_mapped(
         raise ValueError(f"stimulus must be [sample, {n_inputs}], got {list(samples.shape)}")
     if samples.dtype.kind not in "iu":
         raise ValueError(f"stimulus must be whole numbers 0 to {code_max}, got {samples.dtype}")
-    if samples.size and not (0 <= samples.min() and samples.max() <= code_max):
+    if samples.size and not (samples.min() >= 0 and samples.max() <= code_max):
         raise ValueError(f"stimulus must be 0 to {code_max}, got {samples.min()} to {samples.max()}")
     n_samples = len(samples)
     n_steps = n_samples + mapped.depth
