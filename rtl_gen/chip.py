@@ -37,6 +37,9 @@ class ChipParameters:
     mesh_height: int
     tile: TileParameters
 
+    def __post_init__(self) -> None:
+        _ = self.tile_addresses
+
     @property
     def event_format(self) -> EventFormat:
         """Format of events and flits, the same everywhere on the chip."""
@@ -92,7 +95,12 @@ class Chip(wiring.Component):
         self.emitted_apart = {TILE_MODULE: tile}
         events = AxiStreamSignature(beat_width(parameters.event_format))
         super().__init__(
-            {"bus": In(AxiLiteSignature()), "events_in": In(events), "events_out": Out(events), "step": Out(1)}
+            {
+                "bus": In(AxiLiteSignature()),
+                "events_in": In(events),
+                "events_out": Out(events),
+                "step": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
