@@ -7,11 +7,20 @@ payload (8). Sorted keys are in the order of time.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["MAX_STEPS", "Event", "EventKeys", "event_keys", "event_of", "up_to_step", "without_source"]
+__all__ = [
+    "MAX_STEPS",
+    "Event",
+    "EventKeys",
+    "event_fields",
+    "event_keys",
+    "event_of",
+    "up_to_step",
+    "without_source",
+]
 
-EventKeys = npt.NDArray[np.uint64]
+EventKeys = NDArray[np.uint64]
 """Any number of events."""
 
 _WIDTHS = {"step": 22, "source_y": 5, "source_x": 4, "y": 5, "x": 4, "axon": 16, "payload": 8}
@@ -32,7 +41,7 @@ class Event:
     payload: int
 
 
-def event_keys(**fields: npt.ArrayLike) -> EventKeys:
+def event_keys(**fields: ArrayLike) -> EventKeys:
     """Return keys of events given by the fields of :class:`Event`, arrays or numbers; missing ones are 0."""
     keys = np.zeros((), dtype=np.uint64)
     for name, width in _WIDTHS.items():
@@ -43,13 +52,18 @@ def event_keys(**fields: npt.ArrayLike) -> EventKeys:
     return keys
 
 
-def event_of(key: int) -> Event:
-    """Return the event behind ``key``."""
-    rest, fields = int(key), {}
+def event_fields(keys: EventKeys | np.uint64) -> dict[str, NDArray[np.int64]]:
+    """Return the fields of :class:`Event` of all ``keys``."""
+    rest, fields = np.asarray(keys), {}
     for name, width in reversed(_WIDTHS.items()):
-        fields[name] = rest & ((1 << width) - 1)
-        rest >>= width
-    return Event(**fields)
+        fields[name] = np.asarray(rest & np.uint64((1 << width) - 1), dtype=np.int64)
+        rest = np.asarray(rest >> np.uint64(width))
+    return fields
+
+
+def event_of(key: np.uint64) -> Event:
+    """Return the event behind ``key``."""
+    return Event(**{name: int(field) for name, field in event_fields(key).items()})
 
 
 def up_to_step(keys: EventKeys, n_steps: int) -> EventKeys:

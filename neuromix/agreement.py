@@ -1,18 +1,21 @@
 """Whether a simulated chip did what the golden model says, event by event, and where not."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cosim.events import Event, EventKeys, event_of, without_source
+from cosim.events import Event, EventKeys, event_fields, event_keys, event_of, without_source
 from cosim.job import CosimResult
 from cosim.simulator import SimulatorName
 
 from .mapping import HOST, MappedNetwork
 from .reference import ReferenceRun
 
-__all__ = ["Comparison", "SimulatedRun", "compare_events"]
+__all__ = ["Comparison", "SimulatedRun", "compare_events", "host_outputs"]
+
+_PAYLOAD = event_keys(payload=255)
+"""The bits of a key that tell the payload; the others tell when and where."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +43,25 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SimulatedRun:
-    """One co-simulation and how it compares with the golden model."""
+    """One co-simulation and how it compares with the golden model.
+
+    ``predictions[sample]`` is the class by the codes that the chip itself sent to the host.
+    """
 
     back_end: str
     simulator: SimulatorName
     result: CosimResult
     comparison: Comparison
+    predictions: NDArray[np.int64]
+
+
+def host_outputs(mapped: MappedNetwork, received: EventKeys, n_samples: int) -> NDArray[np.int64]:
+    """Return the codes [sample, neuron] among the ``received`` events that reached the host; 0 without one."""
+    outputs = np.zeros((mapped.depth + n_samples, mapped.n_outputs), dtype=np.int64)
+    fields = event_fields(received)
+    at_host = (fields["x"] == HOST[0]) & (fields["y"] == HOST[1])
+    outputs[fields["step"][at_host], fields["axon"][at_host]] = fields["payload"][at_host]
+    return outputs[mapped.depth :]
 
 
 def compare_events(
@@ -57,8 +73,14 @@ def compare_events(
     received = np.sort(without_source(result.sent))
     lost = _surplus(received, result.received)
     duplicated = _surplus(result.received, received)
+    places = np.unique(np.concatenate([missing, extra]) & ~_PAYLOAD)
+    samples = range(len(reference.outputs))
     located = [
-        *_located(mapped, missing, extra),
+        *(
+            f"{_origin(mapped, event_of(place), samples)}, to {_target(event_of(place))}: "
+            f"golden model {_codes(reference.events, place)}, chip {_codes(result.sent, place)}"
+            for place in places[:n_located]
+        ),
         *(f"{_arrival(event_of(key))}: sent and never received" for key in lost[:n_located]),
         *(f"{_arrival(event_of(key))}: received and never sent" for key in duplicated[:n_located]),
     ]
@@ -75,6 +97,8 @@ def compare_events(
 
 def _surplus(a: EventKeys, b: EventKeys) -> EventKeys:
     """Return what ``a`` has more of than ``b``, each event as often as that."""
+    if np.array_equal(a, b):  # the usual case, without sorting millions again
+        return a[:0]
     keys, inverse = np.unique(np.concatenate([a, b]), return_inverse=True)
     counts = np.bincount(inverse[: len(a)], minlength=len(keys)) - np.bincount(
         inverse[len(a) :], minlength=len(keys)
@@ -82,32 +106,30 @@ def _surplus(a: EventKeys, b: EventKeys) -> EventKeys:
     return np.repeat(keys, np.maximum(counts, 0))
 
 
-def _located(mapped: MappedNetwork, missing: EventKeys, extra: EventKeys) -> Iterator[str]:
-    """Say for each place that differs what golden model and chip have there, in order of time."""
-    golden: dict[Event, int] = {}
-    chip: dict[Event, int] = {}
-    for values, keys in ((golden, missing), (chip, extra)):
-        for event in map(event_of, keys):
-            values[Event(**{**vars(event), "payload": 0})] = event.payload
-    for place in sorted({*golden, *chip}):
-        yield (
-            f"{_place(mapped, place)}: golden model {golden.get(place, 'no event')}, "
-            f"chip {chip.get(place, 'no event')}"
-        )
+def _codes(events: EventKeys, place: np.uint64) -> str:
+    """Say which payloads the sorted ``events`` have at ``place``, a key without payload."""
+    first = np.searchsorted(events, place)
+    end = np.searchsorted(events, place | _PAYLOAD, side="right")
+    return " and ".join(str(event_of(key).payload) for key in events[first:end]) or "no event"
 
 
-def _place(mapped: MappedNetwork, event: Event) -> str:
-    """Say which sample ``event`` belongs to, which neuron sent it, and where it goes."""
-    source = (event.source_x, event.source_y)
+def _origin(mapped: MappedNetwork, event: Event, samples: range) -> str:
+    """Say which sample ``event`` belongs to, and which neuron sent it."""
     populations = list(dict.fromkeys(core.population for core in mapped.cores))
-    layers = {core.position: 1 + populations.index(core.population) for core in mapped.cores}
-    sample = event.step - layers.get(source, 0)
-    neuron = f"{_core(*source)}, neuron {_neuron(mapped, event)}"
-    return f"sample {sample}, step {event.step}, {neuron}, to {_target(event)}"
+    senders = {HOST: (0, mapped.input_routes)} | {
+        core.position: (1 + populations.index(core.population), core.routes) for core in mapped.cores
+    }
+    source = (event.source_x, event.source_y)
+    if source not in senders:
+        return f"step {event.step}, {_core(*source)} without neurons"
+    layer, routes = senders[source]
+    sample = f"sample {event.step - layer}" if event.step - layer in samples else "no sample"
+    destination = (event.x, event.y, event.axon)
+    neuron = next((str(index) for index, route in enumerate(routes) if destination in route), "unknown")
+    return f"{sample}, step {event.step}, {_core(*source)}, neuron {neuron}"
 
 
 def _arrival(event: Event) -> str:
-    """Say when and where ``event`` was to arrive."""
     return f"step {event.step}, {_target(event)}"
 
 
@@ -117,16 +139,3 @@ def _target(event: Event) -> str:
 
 def _core(x: int, y: int) -> str:
     return "host" if (x, y) == HOST else f"core ({x}, {y})"
-
-
-def _neuron(mapped: MappedNetwork, event: Event) -> str:
-    """Return the number of the neuron within its core whose route leads where ``event`` goes."""
-    source = (event.source_x, event.source_y)
-    routes = mapped.input_routes
-    for core in mapped.cores:
-        if core.position == source:
-            routes = core.routes
-    for neuron, destinations in enumerate(routes):
-        if (event.x, event.y, event.axon) in destinations:
-            return str(neuron)
-    return "unknown"

@@ -26,7 +26,7 @@ from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
 
-from .agreement import SimulatedRun, compare_events
+from .agreement import SimulatedRun, compare_events, host_outputs
 from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
 from .energy.netlist import read_inventory
@@ -177,8 +177,14 @@ def co_simulate(
         reference = references[back_end]
         job = _job(experiment, back_end, bundles[back_end], simulator, experiment.codes, reference.n_steps)
         result = run_cosim(job, folder / f"{back_end}-{simulator}", cache, fresh=fresh)
-        comparison = compare_events(experiment.mapped, reference, result)
-        return SimulatedRun(back_end=back_end, simulator=simulator, result=result, comparison=comparison)
+        outputs = host_outputs(experiment.mapped, result.received, len(experiment.labels))
+        return SimulatedRun(
+            back_end=back_end,
+            simulator=simulator,
+            result=result,
+            comparison=compare_events(experiment.mapped, reference, result),
+            predictions=outputs.argmax(axis=1),
+        )
 
     return _in_parallel([partial(simulate, *run) for run in runs], "co-simulating", progress)
 

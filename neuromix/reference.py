@@ -125,9 +125,18 @@ def simulate_mapped(
 
     Sample t enters in step t and leaves in step t + ``mapped.depth``. A core evaluates at the end of each
     step, also in steps without events, for its bias axons never rest.
+
+    Raises ValueError for a stimulus that is not as wide as the network, or not of activation codes.
     """
-    samples = np.asarray(stimulus, dtype=np.int64)
-    n_samples, n_inputs = samples.shape
+    samples = np.asarray(stimulus)
+    n_inputs, code_max = len(mapped.input_routes), mapped.event_format.payload_max
+    if samples.ndim != 2 or samples.shape[1] != n_inputs:
+        raise ValueError(f"stimulus must be [sample, {n_inputs}], got {list(samples.shape)}")
+    if samples.dtype.kind not in "iu":
+        raise ValueError(f"stimulus must be whole numbers 0 to {code_max}, got {samples.dtype}")
+    if samples.size and not (samples.min() >= 0 and samples.max() <= code_max):
+        raise ValueError(f"stimulus must be 0 to {code_max}, got {samples.min()} to {samples.max()}")
+    n_samples = len(samples)
     n_steps = n_samples + mapped.depth
     arrivals = {core.position: np.zeros((n_steps, mapped.n_axons), dtype=np.int64) for core in mapped.cores}
     for inputs in arrivals.values():

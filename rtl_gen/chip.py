@@ -37,6 +37,9 @@ class ChipParameters:
     mesh_height: int
     tile: TileParameters
 
+    def __post_init__(self) -> None:
+        _ = self.tile_addresses
+
     @property
     def event_format(self) -> EventFormat:
         """Format of events and flits, the same everywhere on the chip."""

@@ -133,7 +133,16 @@ def _convert(component: wiring.Component, module: str) -> str:
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     text = verilog.convert(component, name=module, emit_src=False, strip_internal_attrs=True)
     text = re.sub(r"\A/\*.*?\*/\n", HEADER, text)
-    # Submodules come out as `\top.child `; give them plain names.
-    for escaped in sorted(set(re.findall(r"^module \\(\S+) ", text, re.MULTILINE)), key=len, reverse=True):
-        text = text.replace(f"\\{escaped} ", f"{escaped.replace('.', '_')} ")
-    return text
+    return _with_plain_modules(text)
+
+
+def _with_plain_modules(text: str) -> str:
+    """Give submodules, which come out as ``\\top.child[0] ``, plain names, each its own."""
+    plain: dict[str, str] = {}
+    for escaped in re.findall(r"^module \\(\S+) ", text, re.MULTILINE):
+        name = re.sub(r"[^a-z0-9_]", "_", escaped.lower())
+        while name in plain.values():
+            name += "_"
+        plain[escaped] = name
+    where_modules_are_named = re.compile(r"^(module |  )\\(\S+) (?=\(| \S+ +\($)", re.MULTILINE)
+    return where_modules_are_named.sub(lambda found: found[1] + plain[found[2]], text)

@@ -1,6 +1,7 @@
 """`neuromix cosim`: the generated chips in a simulator, held against the golden model."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import numpy as np
@@ -12,7 +13,9 @@ from cosim.simulator import SimulatorName
 
 from ..agreement import SimulatedRun
 from ..flow import Outcome, run_experiment
+from ..report.collect import agreement_of
 from ..report.notation import back_end_label, grouped, percent
+from ..report.render import agreement_lines
 from ..report.summary import Accuracy
 from .console import print_json, progress_report
 from .options import (
@@ -58,56 +61,41 @@ def cosim(
             until="cosim",
             simulators=[simulator] if simulator else [],
         )
-    accuracies = {}
-    for name, reference in outcome.references.items():
-        correct = int(np.count_nonzero(reference.predictions == outcome.experiment.labels))
-        accuracies[name] = Accuracy(correct=correct, total=len(outcome.experiment.labels))
+    labels = outcome.experiment.labels
+    accuracies = [
+        Accuracy(correct=int(np.count_nonzero(run.predictions == labels)), total=len(labels))
+        for run in outcome.runs
+    ]
     if as_json:
-        print_json([_facts(run, accuracies[run.back_end]) for run in outcome.runs])
+        print_json([_facts(*pair) for pair in zip(outcome.runs, accuracies, strict=True)])
     else:
         Console().print(_table(outcome, accuracies))
+        agreements = [agreement_of(run, len(labels)) for run in outcome.runs]
+        print(*agreement_lines(agreements), sep="\n")
     stop_if_different(outcome)
 
 
 def _facts(run: SimulatedRun, accuracy: Accuracy) -> dict[str, object]:
-    comparison = run.comparison
-    return {
-        "back_end": run.back_end,
-        "simulator": run.simulator,
+    low, high = accuracy.interval
+    return asdict(agreement_of(run, accuracy.total)) | {
         "accuracy": accuracy.fraction,
-        "accuracy_low": accuracy.interval[0],
-        "accuracy_high": accuracy.interval[1],
-        "images": accuracy.total,
+        "accuracy_low": low,
+        "accuracy_high": high,
         "cycles": int(run.result.step_cycles[-1]),
-        "events_compared": comparison.events_compared,
-        "differences": comparison.differences,
-        "events_sent": comparison.events_sent,
-        "events_received": comparison.events_received,
-        "lost": comparison.lost,
-        "duplicated": comparison.duplicated,
     }
 
 
-def _table(outcome: Outcome, accuracies: Mapping[str, Accuracy]) -> Table:
+def _table(outcome: Outcome, accuracies: Sequence[Accuracy]) -> Table:
     table = Table("back end", "simulator", title=outcome.experiment.config.title, title_justify="left")
-    for heading in ("accuracy (95 %)", "cycles", "sent", "received", "lost", "twice", "differ"):
+    for heading in ("accuracy", "95 % interval", "cycles"):
         table.add_column(heading, justify="right")
-    for run in outcome.runs:
-        comparison = run.comparison
-        accuracy = accuracies[run.back_end]
+    for run, accuracy in zip(outcome.runs, accuracies, strict=True):
         low, high = accuracy.interval
-        counts = (
-            int(run.result.step_cycles[-1]),
-            comparison.events_sent,
-            comparison.events_received,
-            comparison.lost,
-            comparison.duplicated,
-            comparison.differences,
-        )
         table.add_row(
             back_end_label(run.back_end),
             run.simulator,
-            f"{percent(accuracy.fraction)} ({100 * low:.1f}-{100 * high:.1f})",
-            *map(grouped, counts),
+            percent(accuracy.fraction),
+            f"{100 * low:.1f} to {100 * high:.1f}",
+            grouped(int(run.result.step_cycles[-1])),
         )
     return table

@@ -22,5 +22,5 @@ def report(experiment: Experiment, build: BuildFolder = DEFAULT_BUILD, as_json: 
         print(to_json(found), end="")
         return
     Console().print(summary_table(found))
-    print(*agreement_lines(found), sep="\n")
+    print(*agreement_lines(found.agreements), sep="\n")
     print(path)

@@ -42,6 +42,6 @@ def run(
         print(to_json(report), end="")
     else:
         Console().print(summary_table(report))
-        print(*agreement_lines(report), sep="\n")
+        print(*agreement_lines(report.agreements), sep="\n")
         print(outcome.folder / "report.html")
     stop_if_different(outcome)

@@ -92,7 +92,7 @@ class MappedNetwork:
             "n_neurons": self.n_neurons,
         }
         match back_end:
-            case "parallel":
+            case "parallel" if config.back_ends.parallel:
                 return ParallelEngineParameters(**sizes)
             case "serial" if config.back_ends.serial:
                 return EventEngineParameters(**sizes, lanes=config.back_ends.serial.lanes)

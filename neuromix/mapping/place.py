@@ -88,6 +88,12 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
 def _broken_rules(
     network: QuantizedNetwork, chip: ChipConfig, n_bias_axons: int, cores_needed: list[int]
 ) -> Iterator[str]:
+    payload_max = (1 << max(1, chip.payload_bits)) - 1
+    if network.activation_max != payload_max:
+        yield (
+            f"chip.payload_bits: must carry codes up to {network.activation_max}, as network {network.name} "
+            f"has them, got {chip.payload_bits} bits for codes up to {payload_max}"
+        )
     for projection, following in zip(network.projections, [*cores_needed[1:], 1], strict=True):
         fan_in = projection.weight_codes.shape[1]
         if fan_in + n_bias_axons > chip.core.axons:

@@ -36,7 +36,7 @@ from .summary import (
     VerilogFile,
 )
 
-__all__ = ["collect_report"]
+__all__ = ["agreement_of", "collect_report"]
 
 RASTER_STEPS = 12
 TRACE_STEPS = 3
@@ -67,10 +67,9 @@ def collect_report(
         network=_network(experiment),
         chip=_chip(experiment, bundles, complaints),
         back_ends=tuple(
-            _back_end_result(experiment, first_run[name], references[name], energies[name])
-            for name in experiment.back_ends
+            _back_end_result(experiment, first_run[name], energies[name]) for name in experiment.back_ends
         ),
-        agreements=tuple(_agreement(run, len(experiment.labels)) for run in runs),
+        agreements=tuple(agreement_of(run, len(experiment.labels)) for run in runs),
         prices=tuple(
             Price(
                 key=key,
@@ -113,7 +112,7 @@ def _network(experiment: Experiment) -> NetworkSummary:
         saturated_weights=sum(projection.n_saturated for projection in quantized.projections),
         provenance={"data": experiment.data_source}
         | {
-            key.replace("_", " "): f"{value:.4g}" if isinstance(value, float) else value
+            key.replace("_", " "): f"{value:.4g}" if isinstance(value, float) else str(value)
             for key, value in network.provenance.items()
         },
     )
@@ -149,13 +148,11 @@ def _chip(
     )
 
 
-def _back_end_result(
-    experiment: Experiment, run: SimulatedRun, reference: ReferenceRun, energy: EnergyReport
-) -> BackEndResult:
+def _back_end_result(experiment: Experiment, run: SimulatedRun, energy: EnergyReport) -> BackEndResult:
     labels = experiment.labels
     n_classes = experiment.mapped.n_outputs
     confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
-    np.add.at(confusion, (labels, reference.predictions), 1)
+    np.add.at(confusion, (labels, run.predictions), 1)
     step_cycles, depth = run.result.step_cycles, experiment.mapped.depth
     clock = experiment.config.chip.clock
     per_inference = energy.total / energy.n_inferences
@@ -195,7 +192,8 @@ def _blocks(energy: EnergyReport) -> dict[str, float]:
     return blocks
 
 
-def _agreement(run: SimulatedRun, images: int) -> Agreement:
+def agreement_of(run: SimulatedRun, images: int) -> Agreement:
+    """Return what the report says of one run over ``images`` images."""
     comparison = run.comparison
     return Agreement(
         back_end=run.back_end,  # type: ignore[arg-type]  # back ends are named by the experiment's own keys

@@ -1,6 +1,6 @@
 """A report as files for people and programs, and as a table on the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -9,7 +9,7 @@ from rich.table import Table
 from .figures import draw_figures
 from .notation import back_end_label, grouped, percent, significant, with_prefix
 from .remarks import remarks
-from .summary import BackEndResult, Report, from_json, to_csv, to_json
+from .summary import Agreement, BackEndResult, Report, from_json, to_csv, to_json
 
 __all__ = ["agreement_lines", "load_report", "render_html", "summary_table", "write_report"]
 
@@ -91,14 +91,14 @@ def summary_table(report: Report) -> Table:
     return table
 
 
-def agreement_lines(report: Report) -> list[str]:
+def agreement_lines(agreements: Iterable[Agreement]) -> list[str]:
     """Return a line per simulated run: what was held against the golden model, and what came of it."""
     return [
         f"{back_end_label(run.back_end)} on {run.simulator}: {grouped(run.images)} images, "
         f"{grouped(run.events_compared)} events compared, {grouped(run.differences)} differences; "
         f"{grouped(run.events_sent)} sent, {grouped(run.events_received)} received, "
         f"{grouped(run.lost)} lost, {grouped(run.duplicated)} duplicated"
-        for run in report.agreements
+        for run in agreements
     ]
 
 

@@ -183,7 +183,7 @@ def test_terminal_table_fits_80_columns_and_has_a_row_per_back_end(report: Repor
 
 
 def test_agreement_lines_count_every_event(report: Report) -> None:
-    lines = agreement_lines(report)
+    lines = agreement_lines(report.agreements)
     assert len(lines) == len(report.agreements)
     for line, run in zip(lines, report.agreements, strict=True):
         assert run.simulator in line

@@ -1,0 +1,183 @@
+"""Whole chips small enough to simulate in a second: a random network on each back end, and what it must do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.neuron import MixedSignalNeuronParameters
+from cosim.job import AnalogArrays, CosimJob, CosimResult, run_cosim
+from cosim.simulator import SimulatorName
+from neuromix.agreement import Comparison, compare_events
+from neuromix.config.experiment import ChipConfig
+from neuromix.mapping import MappedNetwork, Position, map_network
+from neuromix.network.network import Network, Population, Projection
+from neuromix.network.quantize import quantize
+from neuromix.reference import (
+    CoreModel,
+    ReferenceRun,
+    array_models,
+    digital_models,
+    draw_arrays,
+    simulate_mapped,
+)
+from rtl_gen.boundary.analog_array import AnalogArrayParameters
+from rtl_gen.chip import ChipParameters
+from rtl_gen.emit import RtlBundle, emit_chip
+from rtl_gen.host.loader import load_writes
+from rtl_gen.neuron.engine import EngineParameters
+from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
+
+__all__ = ["BACK_ENDS", "ChipCase", "Played", "chip_case", "play", "random_network"]
+
+BACK_ENDS: dict[str, tuple[type[EngineParameters], dict[str, int]]] = {
+    "parallel": (ParallelEngineParameters, {}),
+    "serial": (EventEngineParameters, {"lanes": 1}),
+    "serial_4_lanes": (EventEngineParameters, {"lanes": 4}),
+    "mixed_signal": (
+        AnalogArrayParameters,
+        {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4},
+    ),
+}
+"""Engines of the chips, by name."""
+
+TRIM_BYTE = 0xFF
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChipCase:
+    """A chip with a network on it; ``trims[position]`` are (offset, gain) codes [neuron, 2]."""
+
+    mapped: MappedNetwork
+    chip: ChipParameters
+    codes: NDArray[np.uint8]
+    arrays: AnalogArrays | None = None
+    trims: Mapping[Position, NDArray[np.int64]] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[Position, CoreModel]:
+        """What each core computes: integers, or the manufactured arrays with noise, mismatch and trims."""
+        if self.arrays is None:
+            return digital_models(self.mapped)
+        banks = {}
+        for core in self.mapped.cores:
+            weights = np.zeros((self.mapped.n_neurons, self.mapped.n_axons), dtype=np.int64)
+            weights[: core.n_neurons] = core.weights
+            trims = self.trims.get(core.position, np.zeros((self.mapped.n_neurons, 2), dtype=np.int64))
+            banks[core.position] = self.arrays.parameters.bank(
+                self.arrays.draws[core.position],
+                weights=weights,
+                gain=core.gain,
+                shift=core.shift,
+                code_max=self.mapped.event_format.payload_max,
+                offset_trim=trims[:, 0],
+                gain_trim=trims[:, 1],
+                noise_seed=self.arrays.noise_seeds[core.position],
+            )
+        return array_models(self.mapped, banks)
+
+    def reference(self) -> ReferenceRun:
+        """Return what the chip must do."""
+        return simulate_mapped(self.mapped, self.codes, self.models)
+
+    def job(self, bundle: RtlBundle, simulator: SimulatorName, **changes: Any) -> CosimJob:
+        """Return the run of this chip, that can be run more than once."""
+        words = {
+            position: (trims[:, 0] & TRIM_BYTE) | (trims[:, 1] & TRIM_BYTE) << 8
+            for position, trims in self.trims.items()
+        }
+        job = CosimJob(
+            chip=self.chip,
+            bundle=bundle,
+            simulator=simulator,
+            load_writes=tuple(load_writes(self.mapped.memory_images(self.chip, words))),
+            stimulus=tuple(tuple(self.mapped.input_flits(sample)) for sample in self.codes),
+            n_steps=len(self.codes) + self.mapped.depth,
+            arrays=self.arrays,
+            watchdog=2000,
+        )
+        return replace(job, **changes)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Played:
+    """A run of a chip beside the golden model's."""
+
+    reference: ReferenceRun
+    result: CosimResult
+    comparison: Comparison
+
+
+def random_network(
+    *,
+    sizes: tuple[int, ...] = (12, 8, 6),
+    mesh: tuple[int, int] = (2, 2),
+    payload_bits: int = 8,
+    seed: int = 1,
+) -> MappedNetwork:
+    """Return a network of random weights and biases on cores of 14 axons and 4 neurons."""
+    rng = np.random.default_rng(seed)
+    populations = tuple(Population(f"layer_{index}", size) for index, size in enumerate(sizes))
+    projections = tuple(
+        Projection(
+            source=pre.name,
+            target=post.name,
+            weights=rng.normal(0.05, 0.4, (post.size, pre.size)),
+            bias=rng.normal(0.1, 0.3, post.size),
+        )
+        for pre, post in zip(populations, populations[1:], strict=False)
+    )
+    network = Network(name="random", populations=populations, projections=projections)
+    config = ChipConfig.model_validate(
+        {
+            "mesh": {"width": mesh[0], "height": mesh[1]},
+            "core": {"axons": 14, "neurons": 4, "fan_out": 2},
+            "queue_depth": 2,
+            "payload_bits": payload_bits,
+        }
+    )
+    return map_network(quantize(network, activation_max=(1 << max(1, payload_bits)) - 1), config)
+
+
+def random_codes(mapped: MappedNetwork, n_samples: int = 20, seed: int = 2) -> NDArray[np.uint8]:
+    """Return activation codes [sample, input], a third of them 0; the first sample is full, the next empty."""
+    rng = np.random.default_rng(seed)
+    shape = (n_samples, len(mapped.input_routes))
+    code_max = mapped.event_format.payload_max
+    codes = rng.integers(1, code_max + 1, shape) * (rng.random(shape) < 2 / 3)
+    codes[0], codes[1] = code_max, 0
+    return codes.astype(np.uint8)
+
+
+def chip_case(back_end: str, mapped: MappedNetwork | None = None, *, seed: int = 3) -> ChipCase:
+    """Return the chip of ``back_end``; an analog one with noise, mismatch and offset on."""
+    mapped = mapped or random_network()
+    kind, sizes = BACK_ENDS[back_end]
+    engine = kind(
+        event_format=mapped.event_format,
+        n_axons=mapped.n_axons,
+        n_bias_axons=mapped.n_bias_axons,
+        n_neurons=mapped.n_neurons,
+        **sizes,
+    )
+    analog = kind is AnalogArrayParameters
+    return ChipCase(
+        mapped=mapped,
+        chip=mapped.chip(engine),
+        codes=random_codes(mapped),
+        arrays=draw_arrays(mapped, MixedSignalNeuronParameters(), seed) if analog else None,
+    )
+
+
+def play(case: ChipCase, simulator: SimulatorName, folder: Path, cache: Path, **changes: Any) -> Played:
+    """Emit the chip of ``case``, run it and compare."""
+    job = case.job(emit_chip(case.chip, folder / "rtl"), simulator, **changes)
+    reference = case.reference()
+    result = run_cosim(job, folder, cache)
+    return Played(
+        reference=reference, result=result, comparison=compare_events(case.mapped, reference, result)
+    )
