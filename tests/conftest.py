@@ -5,7 +5,9 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from amaranth.hdl import UnusedElaboratable
@@ -18,20 +20,16 @@ from rtl_gen.emit import emit_verilog
 BUILD = Path(__file__).parent.parent / "build" / "tests"
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=[pytest.mark.cosim, getattr(pytest.mark, name)])
-        for name in simulator.SIMULATORS
-    ]
-)
+EACH_SIMULATOR = {
+    name: pytest.param(name, marks=[pytest.mark.cosim, getattr(pytest.mark, name)])
+    for name in simulator.SIMULATORS
+}
+
+
+@pytest.fixture(params=EACH_SIMULATOR.values())
 def simulator_name(request: pytest.FixtureRequest) -> simulator.SimulatorName:
     """Each simulator in turn; skips with a reason where one is not installed."""
-    name: simulator.SimulatorName = request.param
-    try:
-        simulator.find_simulator(name)
-    except simulator.SimulatorNotFoundError as error:
-        pytest.skip(str(error))
-    return name
+    return _installed(request.param)
 
 
 @pytest.fixture
@@ -43,31 +41,27 @@ def test_folder(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def bench(
-    simulator_name: simulator.SimulatorName, test_folder: Path
-) -> Callable[[wiring.Component, str, Mapping[str, object]], None]:
+def bench(simulator_name: simulator.SimulatorName, test_folder: Path) -> Callable[..., None]:
     """Build a component's Verilog and run a cocotb bench on it, once per simulator.
 
     Call ``bench(top=component, module="testbenches.fabric.router_bench", parameters={...})``; the bench reads
-    ``parameters`` through :func:`testbenches.parameters`. ``verilog`` replaces what would be emitted.
+    ``parameters`` through :func:`testbenches.parameters`.
+    """
+    return partial(_run_bench, simulator_name, test_folder)
+
+
+@pytest.fixture(params=[EACH_SIMULATOR["icarus"]])
+def failing_bench(request: pytest.FixtureRequest, test_folder: Path) -> Callable[..., None]:
+    """Check that a test of a cocotb bench fails on a faulty component; call it as ``bench``.
+
+    One simulator is enough, and Icarus builds fastest.
     """
 
-    def run_bench(
-        top: wiring.Component,
-        module: str,
-        parameters: Mapping[str, object] | None = None,
-        verilog: Mapping[str, str] | None = None,
-    ) -> None:
-        sources = _write(verilog or emit_verilog(top, "top"), test_folder)
-        design = simulator.build(simulator_name, sources=sources, top="top", cache=BUILD / "simulators")
-        simulator.run(
-            design,
-            test_module=module,
-            folder=test_folder,
-            environment={"NEUROMIX_BENCH": json.dumps(parameters or {})},
-        )
+    def run_failing_bench(*arguments: Any, **named_arguments: Any) -> None:
+        with pytest.raises(simulator.SimulationError, match=r"PASS=\d+ FAIL=[1-9]"):
+            _run_bench(_installed(request.param), test_folder, *arguments, **named_arguments)
 
-    return run_bench
+    return run_failing_bench
 
 
 @pytest.fixture
@@ -103,6 +97,31 @@ def half_made() -> Iterator[None]:
         warnings.simplefilter("ignore", UnusedElaboratable)
         yield
         gc.collect()
+
+
+def _installed(name: simulator.SimulatorName) -> simulator.SimulatorName:
+    try:
+        simulator.find_simulator(name)
+    except simulator.SimulatorNotFoundError as error:
+        pytest.skip(str(error))
+    return name
+
+
+def _run_bench(
+    simulator_name: simulator.SimulatorName,
+    folder: Path,
+    top: wiring.Component,
+    module: str,
+    parameters: Mapping[str, object] | None = None,
+) -> None:
+    sources = _write(emit_verilog(top, "top"), folder)
+    design = simulator.build(simulator_name, sources=sources, top="top", cache=BUILD / "simulators")
+    simulator.run(
+        design,
+        test_module=module,
+        folder=folder,
+        environment={"NEUROMIX_BENCH": json.dumps(parameters or {})},
+    )
 
 
 def _write(verilog: Mapping[str, str], folder: Path) -> list[Path]:
