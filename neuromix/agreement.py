@@ -56,7 +56,7 @@ class SimulatedRun:
 
 
 def host_outputs(mapped: MappedNetwork, received: EventKeys, n_samples: int) -> NDArray[np.int64]:
-    """Return the codes [sample, neuron] among the ``received`` events that reached the host; 0 without one."""
+    """Return the codes [sample, neuron] among the ``received`` events that reached the host; 0 is none."""
     outputs = np.zeros((mapped.depth + n_samples, mapped.n_outputs), dtype=np.int64)
     fields = event_fields(received)
     at_host = (fields["x"] == HOST[0]) & (fields["y"] == HOST[1])

@@ -44,6 +44,7 @@ __all__ = [
     "Progress",
     "StepName",
     "co_simulate",
+    "cosim_job",
     "estimate",
     "generate",
     "refer",
@@ -175,7 +176,9 @@ def co_simulate(
 
     def simulate(back_end: str, simulator: SimulatorName) -> SimulatedRun:
         reference = references[back_end]
-        job = _job(experiment, back_end, bundles[back_end], simulator, experiment.codes, reference.n_steps)
+        job = cosim_job(
+            experiment, back_end, bundles[back_end], simulator, experiment.codes, reference.n_steps
+        )
         result = run_cosim(job, folder / f"{back_end}-{simulator}", cache, fresh=fresh)
         outputs = host_outputs(experiment.mapped, result.received, len(experiment.labels))
         return SimulatedRun(
@@ -214,7 +217,7 @@ def estimate(
     def count(name: str, n_steps: int) -> Activity:
         back_end = experiment.back_ends[name]
         run = folder / name / f"steps-{n_steps}"
-        job = _job(
+        job = cosim_job(
             experiment,
             name,
             bundles[name],
@@ -270,7 +273,7 @@ def _runs(
             yield back_end, simulator
 
 
-def _job(
+def cosim_job(
     experiment: Experiment,
     back_end: str,
     bundle: RtlBundle,
@@ -280,6 +283,7 @@ def _job(
     *,
     trace: TraceFormat | None = None,
 ) -> CosimJob:
+    """Return the job that plays activation ``codes`` [image, input] into the chip of a back end."""
     mapped = experiment.mapped
     chip = experiment.back_ends[back_end].chip
     return CosimJob(
