@@ -4,7 +4,7 @@ from amaranth.hdl import Signal, unsigned
 
 from rtl_gen.formats import EventFormat
 from rtl_gen.stream import Queue, RoundRobin
-from testbenches.fabric.playback import exchange, simulate
+from testbenches.playback import exchange, simulate
 
 
 def pass_through(queue: Queue, payloads: list[int], pause: float, stall: float) -> list[tuple[int, int]]:

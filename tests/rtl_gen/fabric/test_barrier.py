@@ -3,7 +3,7 @@ import pytest
 from amaranth.hdl import Signal
 
 from rtl_gen.fabric.barrier import Barrier
-from testbenches.fabric.playback import simulate
+from testbenches.playback import simulate
 
 
 def test_barrier_steps_one_cycle_after_all_is_idle_and_closed():

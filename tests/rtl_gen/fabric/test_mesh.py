@@ -9,8 +9,8 @@ from rtl_gen.emit import emit_verilog
 from rtl_gen.fabric.mesh import Mesh, mesh_addresses, wire_mesh
 from rtl_gen.fabric.route import HOST, path
 from rtl_gen.formats import EventFormat
-from testbenches.fabric.playback import exchange, simulate
 from testbenches.fabric.traffic import mesh_traffic, pack
+from testbenches.playback import exchange, simulate
 
 FORMAT = EventFormat(x_width=2, y_width=2, axon_width=8, payload_width=8)
 

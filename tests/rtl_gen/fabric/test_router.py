@@ -7,8 +7,8 @@ from amaranth.hdl import Signal, Value
 from rtl_gen.fabric.route import Direction
 from rtl_gen.fabric.router import Router
 from rtl_gen.formats import EventFormat
-from testbenches.fabric.playback import exchange, simulate
 from testbenches.fabric.traffic import contending_traffic, pack, router_traffic
+from testbenches.playback import exchange, simulate
 
 HERE = (1, 2)
 OUTPUTS = [f"{direction.label}_out" for direction in Direction]

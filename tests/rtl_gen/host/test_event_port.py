@@ -7,11 +7,11 @@ import pytest
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.sim import Simulator
 
 from rtl_gen.formats import EventFormat
 from rtl_gen.host import event_port
 from testbenches.mutant import mutant
+from testbenches.playback import simulate
 
 BENCH = "testbenches.host.event_port_bench"
 FORMATS = {
@@ -126,7 +126,4 @@ def test_ready_does_not_follow_the_other_side_within_a_cycle():
                 await context.tick()
             assert seen == {0, 1}, "the port never filled, so nothing is proved"
 
-        simulator = Simulator(port)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(testbench)
-        simulator.run()
+        simulate(port, testbench)

@@ -2,20 +2,13 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from rtl_gen.formats import EventFormat
 from rtl_gen.neuron.axon_registers import AxonRegisters
+from testbenches.playback import simulate
 
 
-def run(dut: AxonRegisters, bench) -> None:  # type: ignore[no-untyped-def]
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-
-
-async def send(ctx, dut: AxonRegisters, event: dict[str, int]) -> None:  # type: ignore[no-untyped-def]
+async def send(ctx, dut: AxonRegisters, event: dict[str, int]) -> None:
     assert ctx.get(dut.events.ready)
     ctx.set(dut.events.valid, 1)
     ctx.set(dut.events.payload, event)
@@ -23,14 +16,14 @@ async def send(ctx, dut: AxonRegisters, event: dict[str, int]) -> None:  # type:
     ctx.set(dut.events.valid, 0)
 
 
-async def step(ctx, dut: AxonRegisters) -> list[int]:  # type: ignore[no-untyped-def]
+async def step(ctx, dut: AxonRegisters) -> list[int]:
     ctx.set(dut.step, 1)
     await ctx.tick()
     ctx.set(dut.step, 0)
     return activations(ctx, dut)
 
 
-def activations(ctx, dut: AxonRegisters) -> list[int]:  # type: ignore[no-untyped-def]
+def activations(ctx, dut: AxonRegisters) -> list[int]:
     codes = ctx.get(dut.activations)
     return [codes[axon] for axon in range(len(dut.activations))]
 
@@ -44,7 +37,7 @@ def test_events_appear_after_the_step_and_only_once(n_axons: int, n_bias: int, a
     inputs = rng.integers(1, 256, (6, n_driven)) * rng.integers(0, 2, (6, n_driven))
     inputs[0], inputs[2] = 255, 0
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         shown = [0] * n_driven + [255] * n_bias
         for codes in inputs:
             for axon in rng.permutation(np.flatnonzero(codes)):
@@ -56,25 +49,25 @@ def test_events_appear_after_the_step_and_only_once(n_axons: int, n_bias: int, a
             assert await step(ctx, dut) == shown
         assert not ctx.get(dut.collision)
 
-    run(dut, bench)
+    simulate(dut, bench)
 
 
 def test_binary_events_count_one() -> None:
     event_format = EventFormat(x_width=1, y_width=1, axon_width=3, payload_width=0)
     dut = AxonRegisters(event_format, 6, 1)
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         await send(ctx, dut, {"axon": 3})
         assert await step(ctx, dut) == [0, 0, 0, 1, 0, 1]
 
-    run(dut, bench)
+    simulate(dut, bench)
 
 
 def test_second_event_on_an_axon_in_one_step_is_a_collision() -> None:
     event_format = EventFormat(x_width=1, y_width=1, axon_width=3, payload_width=8)
     dut = AxonRegisters(event_format, 6, 1)
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         await send(ctx, dut, {"axon": 4, "payload": 9})
         ctx.set(dut.step, 1)
         await send(ctx, dut, {"axon": 4, "payload": 7})
@@ -87,4 +80,4 @@ def test_second_event_on_an_axon_in_one_step_is_a_collision() -> None:
         await step(ctx, dut)
         assert ctx.get(dut.collision), "a collision must be remembered"
 
-    run(dut, bench)
+    simulate(dut, bench)

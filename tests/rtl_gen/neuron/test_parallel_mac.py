@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
 from rtl_gen.memory import pack_rows
 from rtl_gen.neuron.parallel_mac import ParallelMacParameters
+from testbenches.playback import simulate
 
 
 def run(
@@ -21,7 +21,7 @@ def run(
     dut = parameters.create()
     outputs = []
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         ctx.set(dut.gain, gain)
         ctx.set(dut.shift, shift)
         rows = zip(
@@ -39,10 +39,7 @@ def run(
             if ctx.get(dut.valid_out):
                 outputs.append((cycle + 1, int(ctx.get(dut.code))))
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(dut, bench)
     return outputs
 
 

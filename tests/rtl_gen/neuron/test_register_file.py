@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from amaranth.hdl import signed
-from amaranth.sim import Simulator
 
 from rtl_gen.neuron.register_file import RegisterFile
+from testbenches.playback import simulate
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
@@ -13,7 +13,7 @@ def test_rows_hold_what_was_written_last(depth: int) -> None:
     dut = RegisterFile(signed(12), depth)
     rng = np.random.default_rng(seed=8)
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         rows = [0] * depth
         for _ in range(60):
             row, value, is_write = (
@@ -31,7 +31,4 @@ def test_rows_hold_what_was_written_last(depth: int) -> None:
             assert ctx.get(dut.read_data) == rows[row]
         assert any(rows)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(dut, bench)

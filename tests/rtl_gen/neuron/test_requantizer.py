@@ -5,9 +5,9 @@ from math import floor
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from rtl_gen.neuron.requantizer import Requantizer, requantize
+from testbenches.playback import simulate
 
 ACCUMULATOR_WIDTH = 28
 CODE_MAX = 255
@@ -60,7 +60,7 @@ def test_twin_gives_hand_computed_codes(accumulator: int, shift: int, code: int)
 def test_hardware_equals_twin_at_every_edge() -> None:
     dut = Requantizer(ACCUMULATOR_WIDTH, code_width=8)
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         ctx.set(dut.enable, 1)
         for accumulator, gain, shift in edges():
             ctx.set(dut.accumulator, accumulator)
@@ -75,10 +75,7 @@ def test_hardware_equals_twin_at_every_edge() -> None:
         await ctx.tick()
         assert ctx.get(dut.code) == last, "the code must hold while enable is low"
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(dut, bench)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
 
 from rtl_gen.neuron.serial_mac import SerialMac, SerialMacParameters
+from testbenches.playback import simulate
 
 
-def simulate(dut: SerialMac, bench) -> None:  # type: ignore[no-untyped-def]
-    async def cleared(ctx):  # type: ignore[no-untyped-def]
+def simulate_cleared(dut: SerialMac, bench) -> None:
+    async def cleared(ctx):
         ctx.set(dut.flush, 1)
         for context in range(dut.parameters.n_contexts):
             ctx.set(dut.context, context)
@@ -16,13 +16,10 @@ def simulate(dut: SerialMac, bench) -> None:  # type: ignore[no-untyped-def]
         ctx.set(dut.flush, 0)
         await bench(ctx)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(cleared)
-    simulator.run()
+    simulate(dut, cleared)
 
 
-async def accumulate(ctx, dut: SerialMac, context: int, weight: int, activation: int) -> None:  # type: ignore[no-untyped-def]
+async def accumulate(ctx, dut: SerialMac, context: int, weight: int, activation: int) -> None:
     ctx.set(dut.accumulate, 1)
     ctx.set(dut.context, context)
     ctx.set(dut.weight, weight)
@@ -31,7 +28,7 @@ async def accumulate(ctx, dut: SerialMac, context: int, weight: int, activation:
     ctx.set(dut.accumulate, 0)
 
 
-async def flush(ctx, dut: SerialMac, context: int) -> int:  # type: ignore[no-untyped-def]
+async def flush(ctx, dut: SerialMac, context: int) -> int:
     ctx.set(dut.flush, 1)
     ctx.set(dut.context, context)
     await ctx.tick()
@@ -51,7 +48,7 @@ def test_codes_equal_twin_when_contexts_are_interleaved(n_contexts: int) -> None
     assert (expected == 0).any()
     assert (expected > 0).any()
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         ctx.set(dut.gain, 300)
         ctx.set(dut.shift, 16)
         for step, codes in zip(activations, expected, strict=True):
@@ -59,7 +56,7 @@ def test_codes_equal_twin_when_contexts_are_interleaved(n_contexts: int) -> None
                 await accumulate(ctx, dut, int(context), int(weights[context, pre]), int(step[pre]))
             assert [await flush(ctx, dut, context) for context in range(n_contexts)] == codes.tolist()
 
-    simulate(dut, bench)
+    simulate_cleared(dut, bench)
 
 
 @pytest.mark.parametrize("n_inputs", [1, 2, 5, 129])
@@ -70,7 +67,7 @@ def test_accumulator_holds_the_largest_sums_and_has_no_bit_to_spare(n_inputs: in
     mac = parameters.mac
     assert mac.accumulator_max > (1 << (mac.accumulator_width - 2)) - 1, "one bit less would do as well"
 
-    async def bench(ctx):  # type: ignore[no-untyped-def]
+    async def bench(ctx):
         ctx.set(dut.gain, 1)
         shift = max(mac.accumulator_width - 9, 0)  # the largest sum then nearly fills the code
         ctx.set(dut.shift, shift)
@@ -83,7 +80,7 @@ def test_accumulator_holds_the_largest_sums_and_has_no_bit_to_spare(n_inputs: in
         assert await flush(ctx, dut, 1) == 0
         assert await flush(ctx, dut, 0) == 0, "flush must clear the accumulator"
 
-    simulate(dut, bench)
+    simulate_cleared(dut, bench)
 
 
 def test_different_parameters_give_different_modules() -> None:
