@@ -98,7 +98,7 @@ class EventSender(wiring.Component):
         wiring.connect(m, wiring.flipped(self.load), settings.load)
 
         neuron = Signal(range(self.parameters.n_neurons + 1))
-        entry = Signal(range(fan_out))
+        entry = Signal(bits_for_count(fan_out))
         row = Signal(range(self.parameters.table.depth + 1))
         m.d.comb += [
             self.neuron.eq(neuron),
