@@ -95,12 +95,15 @@ def test_a_chip_that_does_what_it_should_is_equal(mapped: MappedNetwork, referen
     )
 
 
-def test_a_changed_payload(mapped: MappedNetwork, reference: ReferenceRun, hidden: Event) -> None:
-    other = replace(hidden, payload=hidden.payload ^ 1)
+@pytest.mark.parametrize("payload", [1, 255])
+def test_a_changed_payload(
+    mapped: MappedNetwork, reference: ReferenceRun, hidden: Event, payload: int
+) -> None:
+    other = replace(hidden, payload=payload)
     comparison = compare_events(mapped, reference, result_of(changed(reference, [hidden], [other])))
     assert counts(comparison) == (2, 0, 0)
     assert not comparison.equal
-    assert comparison.located == (f"{HIDDEN}: golden model {hidden.payload}, chip {other.payload}",)
+    assert comparison.located == (f"{HIDDEN}: golden model {hidden.payload}, chip {payload}",)
 
 
 def test_a_missing_event(mapped: MappedNetwork, reference: ReferenceRun, hidden: Event) -> None:
