@@ -19,10 +19,12 @@ from neuromix.network.quantize import quantize
 from neuromix.reference import simulate_mapped
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
+from rtl_gen.neuron.engine import EngineParameters
 
 REPOSITORY = Path(__file__).parents[2]
 MNIST = Path(os.environ.get("NEUROMIX_MNIST", REPOSITORY / "../shared/data/mnist"))
 EXPERIMENTS = shipped_experiments()
+BACK_ENDS = ("parallel", "serial", "mixed_signal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +70,18 @@ def mapped(config: ExperimentConfig) -> MappedNetwork:
     return map_network(quantized, config.chip)
 
 
-@pytest.fixture(scope="module")
-def bundles(
-    config: ExperimentConfig, mapped: MappedNetwork, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, RtlBundle]:
-    """The Verilog of every back end."""
-    folder = tmp_path_factory.mktemp(config.name)
-    bundles = {}
-    for back_end in config.back_ends.names:
-        engine = mapped.engine(back_end, config)
-        stubs = {}
-        if isinstance(engine, AnalogArrayParameters):
-            stubs[f"{engine.array_module}.v"] = verilog_stub(
-                engine.array_module,
-                engine.n_axons,
-                engine.n_neurons,
-                engine.mac.weight_width,
-                engine.event_format.activation_width,
-            )
-        bundles[back_end] = emit_chip(mapped.chip(engine), folder / back_end, stubs)
-    return bundles
+def emitted(mapped: MappedNetwork, engine: EngineParameters, folder: Path) -> RtlBundle:
+    """Write the Verilog of the chip whose cores compute with ``engine``."""
+    stubs = {}
+    if isinstance(engine, AnalogArrayParameters):
+        stubs[f"{engine.array_module}.v"] = verilog_stub(
+            engine.array_module,
+            engine.n_axons,
+            engine.n_neurons,
+            engine.mac.weight_width,
+            engine.event_format.activation_width,
+        )
+    return emit_chip(mapped.chip(engine), folder, stubs)
 
 
 def complaints(command: list[str], folder: Path) -> str:
@@ -105,7 +99,7 @@ def test_every_experiment_has_expected_values_and_goes_by_its_file_name() -> Non
 
 
 def test_runs_on_all_three_kinds_of_neuron(config: ExperimentConfig) -> None:
-    assert config.back_ends.names == ("parallel", "serial", "mixed_signal")
+    assert config.back_ends.names == BACK_ENDS
 
 
 def test_network_fits_the_chip_of_every_back_end(config: ExperimentConfig, mapped: MappedNetwork) -> None:
@@ -116,24 +110,23 @@ def test_network_fits_the_chip_of_every_back_end(config: ExperimentConfig, mappe
 
 
 @pytest.mark.icarus
-def test_icarus_elaborates_the_chip_of_every_back_end(bundles: dict[str, RtlBundle]) -> None:
+@pytest.mark.yosys
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_icarus_and_yosys_elaborate_the_chip(
+    config: ExperimentConfig, mapped: MappedNetwork, back_end: str, tmp_path: Path
+) -> None:
+    bundle = emitted(mapped, mapped.engine(back_end, config), tmp_path)
+    files = list(map(str, [*bundle.stubs, *bundle.sources]))
     try:
-        program = find_simulator("icarus")
+        icarus = find_simulator("icarus")
     except SimulatorNotFoundError as error:
         pytest.skip(str(error))
-    for bundle in bundles.values():
-        files = map(str, [*bundle.stubs, *bundle.sources])
-        command = [program, "-g2005", "-Wall", "-s", CHIP_MODULE, "-o", "chip.vvp", *files]
-        assert complaints(command, bundle.folder) == ""
-
-
-@pytest.mark.yosys
-@pytest.mark.skipif(shutil.which("yosys") is None, reason="no yosys on the PATH")
-def test_yosys_finds_every_module_and_port_of_the_chip(bundles: dict[str, RtlBundle]) -> None:
-    for bundle in bundles.values():
-        reads = [f"read_verilog {path}" for path in [*bundle.stubs, *bundle.sources]]
-        script = "; ".join([*reads, f"hierarchy -check -top {CHIP_MODULE}"])
-        assert complaints(["yosys", "-q", "-p", script], bundle.folder) == ""
+    compilation = [icarus, "-g2005", "-Wall", "-s", CHIP_MODULE, "-o", "chip.vvp", *files]
+    assert complaints(compilation, tmp_path) == ""
+    if shutil.which("yosys") is None:
+        pytest.skip("no yosys on the PATH")
+    script = "; ".join([*(f"read_verilog {file}" for file in files), f"hierarchy -check -top {CHIP_MODULE}"])
+    assert complaints(["yosys", "-q", "-p", script], tmp_path) == ""
 
 
 def all_images(name: str) -> Experiment:
