@@ -7,8 +7,21 @@ import numpy as np
 import pytest
 
 from analog_models.neuron import MixedSignalNeuronParameters
+from neuromix.config import ChipConfig, CoreConfig, MeshConfig
+from neuromix.mapping import MappedNetwork, map_network
+from neuromix.network.network import Population
+from neuromix.network.quantize import QuantizedNetwork, QuantizedProjection
+from neuromix.reference import CoreModel, array_banks, array_models, digital_models, draw_arrays
+from rtl_gen.boundary.analog_array import AnalogArrayParameters
+from rtl_gen.formats import EventFormat
+from rtl_gen.neuron.engine import EngineParameters
+from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
+from rtl_gen.neuron.parallel_mac import ParallelMacParameters
+from rtl_gen.neuron.serial_mac import SerialMacParameters
 
 GAIN, SHIFT, CODE_MAX = 200, 19, 255
+N_NEURONS, N_INPUTS = 8, 64
 
 Evaluate = Callable[..., np.ndarray]
 
@@ -20,13 +33,95 @@ class Neuron:
     evaluate: Evaluate
     rest_max: float = 0
     """Largest code that offset and noise explain without drive [LSB]."""
+    error_max: float = 0
+    """Largest mean distance from the integer rule [LSB]."""
     random: bool = False
     """Whether the seed matters."""
 
 
-def integer_rule(weights: np.ndarray, inputs: np.ndarray, seed: int = 0, first_step: int = 0) -> np.ndarray:
+def integer_rule(weights: np.ndarray, inputs: np.ndarray) -> np.ndarray:
     acc = inputs.astype(np.int64) @ weights.T.astype(np.int64)
     return np.clip((acc * GAIN + (1 << SHIFT - 1)) >> SHIFT, 0, CODE_MAX)
+
+
+def mac(parameters: ParallelMacParameters | SerialMacParameters) -> Neuron:
+    return Neuron(
+        evaluate=lambda weights, inputs, seed=0, first_step=0: parameters.simulate(
+            weights, inputs, GAIN, SHIFT
+        )
+    )
+
+
+def engine(kind: type[EngineParameters], **options: int) -> Neuron:
+    event_format = EventFormat(x_width=1, y_width=2, axon_width=6, payload_width=8)
+    sizes = {"n_axons": N_INPUTS, "n_bias_axons": 0, "n_neurons": N_NEURONS}
+    parameters = kind(event_format=event_format, **sizes, **options)
+    return Neuron(
+        evaluate=lambda weights, inputs, seed=0, first_step=0: parameters.simulate(
+            inputs, weights, GAIN, SHIFT
+        )
+    )
+
+
+def mapped_layer(weights: np.ndarray) -> MappedNetwork:
+    """Return a network of one layer on one core."""
+    n_neurons, n_inputs = weights.shape
+    layer = QuantizedProjection(
+        source="input",
+        target="output",
+        weight_codes=weights.astype(np.int8),
+        bias_codes=np.zeros(n_neurons, dtype=np.int32),
+        gain=GAIN,
+        shift=SHIFT,
+        scale=1.0,
+        n_saturated=0,
+        max_error=0.0,
+    )
+    network = QuantizedNetwork(
+        name="layer",
+        populations=(Population("input", n_inputs), Population("output", n_neurons)),
+        projections=(layer,),
+        weight_max=127,
+        activation_max=CODE_MAX,
+    )
+    core = CoreConfig(axons=n_inputs, neurons=n_neurons, fan_out=1)
+    return map_network(network, ChipConfig(mesh=MeshConfig(width=1, height=1), core=core))
+
+
+def from_first_step(model: CoreModel, inputs: np.ndarray, first_step: int) -> np.ndarray:
+    """Return the codes of ``inputs`` that come after ``first_step`` empty steps."""
+    empty = np.zeros((first_step, inputs.shape[1]), dtype=inputs.dtype)
+    return model(np.concatenate([empty, inputs]))[first_step:]
+
+
+def golden_digital() -> Neuron:
+    def evaluate(weights: np.ndarray, inputs: np.ndarray, seed: int = 0, first_step: int = 0) -> np.ndarray:
+        (model,) = digital_models(mapped_layer(weights)).values()
+        return from_first_step(model, inputs, first_step)
+
+    return Neuron(evaluate=evaluate)
+
+
+def with_flaws_of(parameters: MixedSignalNeuronParameters, evaluate: Evaluate) -> Neuron:
+    derived = parameters.derived(CODE_MAX)
+    rest_sigma = np.hypot(derived["offset_sigma_lsb"], derived["noise_sigma_lsb"])
+    flawed = rest_sigma > 0
+    return Neuron(
+        evaluate=evaluate,
+        rest_max=np.ceil(5 * rest_sigma),  # five deviations: one code in a million is larger
+        error_max=0.02 * CODE_MAX if flawed else 0,
+        random=derived["noise_sigma_lsb"] > 0,
+    )
+
+
+def golden_mixed_signal(parameters: MixedSignalNeuronParameters) -> Neuron:
+    def evaluate(weights: np.ndarray, inputs: np.ndarray, seed: int = 0, first_step: int = 0) -> np.ndarray:
+        mapped = mapped_layer(weights)
+        banks = array_banks(mapped, draw_arrays(mapped, parameters, seed))
+        (model,) = array_models(mapped, banks).values()
+        return from_first_step(model, inputs, first_step)
+
+    return with_flaws_of(parameters, evaluate)
 
 
 def mixed_signal(parameters: MixedSignalNeuronParameters) -> Neuron:
@@ -37,17 +132,18 @@ def mixed_signal(parameters: MixedSignalNeuronParameters) -> Neuron:
         )
         return bank.evaluate(inputs, first_step).codes
 
-    derived = parameters.derived(CODE_MAX)
-    rest_sigma = np.hypot(derived["offset_sigma_lsb"], derived["noise_sigma_lsb"])
-    return Neuron(
-        evaluate=evaluate,
-        rest_max=np.ceil(5 * rest_sigma),  # five deviations: one code in a million is larger
-        random=derived["noise_sigma_lsb"] > 0,
-    )
+    return with_flaws_of(parameters, evaluate)
 
 
 NEURONS = {
-    "integer": Neuron(evaluate=integer_rule),
+    "parallel-mac": mac(ParallelMacParameters(n_inputs=N_INPUTS)),
+    "serial-mac": mac(SerialMacParameters(n_inputs=N_INPUTS, n_contexts=N_NEURONS)),
+    "parallel-engine": engine(ParallelEngineParameters),
+    "event-engine": engine(EventEngineParameters, lanes=2),
+    "analog-array-engine": engine(AnalogArrayParameters),
+    "golden-digital": golden_digital(),
+    "golden-mixed-signal-ideal": golden_mixed_signal(MixedSignalNeuronParameters.ideal()),
+    "golden-mixed-signal-default": golden_mixed_signal(MixedSignalNeuronParameters()),
     "mixed-signal-ideal": mixed_signal(MixedSignalNeuronParameters.ideal()),
     "mixed-signal-default": mixed_signal(MixedSignalNeuronParameters()),
 }
@@ -60,24 +156,31 @@ def neuron(request: pytest.FixtureRequest) -> Neuron:
 
 
 def random_array(n_steps: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and inputs that no neuron may write to."""
     rng = np.random.default_rng(3)
-    return rng.integers(-127, 128, (9, 64)), rng.integers(0, 256, (n_steps, 64), dtype=np.uint8)
+    weights = rng.integers(-127, 128, (N_NEURONS, N_INPUTS))
+    inputs = rng.integers(0, 256, (n_steps, N_INPUTS), dtype=np.uint8)
+    for array in (weights, inputs):
+        array.flags.writeable = False
+    return weights, inputs
 
 
 def test_silent_without_drive(neuron: Neuron) -> None:
     weights, _ = random_array()
-    codes = neuron.evaluate(weights, np.zeros((100, 64), dtype=np.uint8))
+    codes = neuron.evaluate(weights, np.zeros((100, N_INPUTS), dtype=np.uint8))
     assert codes.max() <= neuron.rest_max
 
 
 def test_negative_drive_gives_no_code(neuron: Neuron) -> None:
-    codes = neuron.evaluate(np.full((9, 64), -127), np.full((100, 64), 255, dtype=np.uint8))
+    codes = neuron.evaluate(
+        np.full((N_NEURONS, N_INPUTS), -127), np.full((100, N_INPUTS), 255, dtype=np.uint8)
+    )
     assert not codes.any()
 
 
 def test_code_grows_with_drive_until_it_saturates(neuron: Neuron) -> None:
-    drive = np.repeat(np.arange(0, 256, 16, dtype=np.uint8), 64).reshape(-1, 64)
-    mean = neuron.evaluate(np.full((9, 64), 127), drive).mean(axis=1)
+    drive = np.repeat(np.arange(0, 256, 16, dtype=np.uint8), N_INPUTS).reshape(-1, N_INPUTS)
+    mean = neuron.evaluate(np.full((N_NEURONS, N_INPUTS), 127), drive).mean(axis=1)
     rising = mean < CODE_MAX
     assert rising.sum() > 3, "the drive saturates the neuron at once, so it proves nothing"
     assert (np.diff(mean[rising]) > 0).all()
@@ -87,7 +190,7 @@ def test_code_grows_with_drive_until_it_saturates(neuron: Neuron) -> None:
 
 def test_codes_stay_in_their_range(neuron: Neuron) -> None:
     weights, inputs = random_array(500)
-    weights[0], weights[1] = 127, -127
+    weights = np.concatenate([np.full((1, N_INPUTS), 127), np.full((1, N_INPUTS), -127), weights[2:]])
     codes = neuron.evaluate(weights, inputs)
     assert (codes[:, 0] == CODE_MAX).all()
     assert (codes[:, 1] == 0).all()
@@ -120,4 +223,4 @@ def test_a_batch_equals_its_rows(neuron: Neuron) -> None:
 def test_close_to_the_integer_rule(neuron: Neuron) -> None:
     weights, inputs = random_array(500)
     error = neuron.evaluate(weights, inputs) - integer_rule(weights, inputs)
-    assert np.abs(error).mean() <= 0.02 * CODE_MAX
+    assert np.abs(error).mean() <= neuron.error_max

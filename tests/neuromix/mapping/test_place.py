@@ -1,6 +1,7 @@
 """Placement: design rules, and a mapped network that is the quantised one, neuron by neuron."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -76,11 +77,31 @@ def test_fan_out_limits_neither_the_host_nor_the_outputs(
     assert all(len(route) == 1 for core in mapped.cores for route in core.routes)
 
 
-def test_bias_axons_follow_from_the_largest_bias(make_network: MakeNetwork, make_chip: MakeChip) -> None:
-    for bias_axons in range(5):
-        network = make_network(2, (4, 5, 3), weight_bits=3, bias_axons=bias_axons)
-        mapped = map_network(network, make_chip(axons=5 + bias_axons, neurons=5))
-        assert mapped.n_bias_axons == bias_axons
+def test_a_network_of_narrower_codes_than_the_payload_is_refused(
+    make_network: MakeNetwork, make_chip: MakeChip
+) -> None:
+    with pytest.raises(MappingError) as caught:
+        map_network(make_network(1, SIZES, payload_bits=4), make_chip(**FITS))
+    problem = PAYLOAD.replace("up to 255", "up to 15").format(payload_bits=8, codes=255)
+    assert caught.value.problems == [problem]
+
+
+@pytest.mark.parametrize(
+    ("largest", "n_bias_axons"), [(0, 0), (1, 1), (-3, 1), (3, 1), (4, 2), (-4, 2), (6, 2), (7, 3)]
+)
+def test_bias_axons_follow_from_the_largest_bias(
+    make_network: MakeNetwork, make_chip: MakeChip, largest: int, n_bias_axons: int
+) -> None:
+    network = make_network(2, (4, 5, 3), weight_bits=3, bias_axons=0)
+    first, last = network.projections
+    last = replace(last, bias_codes=np.array([largest, 0, min(largest, 1)], dtype=np.int32))
+    mapped = map_network(
+        replace(network, projections=(first, last)), make_chip(axons=5 + n_bias_axons, neurons=5)
+    )
+    assert mapped.n_bias_axons == n_bias_axons
+    bias = mapped.cores[-1].weights[:, 5:]
+    assert bias.sum(axis=1).tolist() == last.bias_codes.tolist()
+    assert np.abs(bias).max(initial=0) <= network.weight_max == 3
 
 
 @pytest.mark.parametrize(
