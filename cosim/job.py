@@ -108,7 +108,12 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         f"+watchdog={job.watchdog}",
         f"+stall={job.stall}",
     ]
-    inputs = [folder / "load.txt", folder / "stimulus.txt", folder / "arrays.json", *folder.glob("draw_*.npz")]
+    inputs = [
+        folder / "load.txt",
+        folder / "stimulus.txt",
+        folder / "arrays.json",
+        *folder.glob("draw_*.npz"),
+    ]
     key = simulator.content_key(
         [job.simulator, str(job.trace), *arguments], [*sources, *sorted(inputs), *_python_sources()]
     )
@@ -135,9 +140,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     )
     result = _read_log(folder / "events.txt", job, trace)
     with (folder / f"{_RESULT}.part").open("wb") as file:
-        np.savez(
-            file, key=key, sent=result.sent, received=result.received, step_cycles=result.step_cycles
-        )
+        np.savez(file, key=key, sent=result.sent, received=result.received, step_cycles=result.step_cycles)
     (folder / f"{_RESULT}.part").replace(folder / _RESULT)
     return result
 
@@ -146,7 +149,7 @@ def _saved(path: Path, key: str, trace: Path | None) -> CosimResult | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as saved:
+        with path.open("rb") as file, np.load(file) as saved:
             if str(saved["key"]) != key:
                 return None
             return CosimResult(
@@ -175,9 +178,9 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
 
 
 def _python_sources() -> list[Path]:
-    """Return the Python that runs inside the simulator: what comes out depends on it, too."""
-    models = Path(str(analog_models.__file__)).parent
-    return [Path(__file__).with_name("driver.py"), *sorted(models.rglob("*.py"))]
+    """Return the Python that runs around and inside the simulator: what comes out depends on it, too."""
+    packages = [Path(__file__).parent, Path(str(analog_models.__file__)).parent]
+    return [path for package in packages for path in sorted(package.rglob("*.py"))]
 
 
 def _stimulus_lines(stimulus: Iterable[Iterable[int]], n_steps: int) -> Iterator[str]:

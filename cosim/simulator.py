@@ -95,8 +95,7 @@ class _DumpingIcarus(Icarus):
 
     def _test_command(self) -> list[list[str]]:
         return [
-            ["-vcd" if word == "-none" else word for word in command]
-            for command in super()._test_command()
+            ["-vcd" if word == "-none" else word for word in command] for command in super()._test_command()
         ]
 
 
@@ -144,7 +143,9 @@ def build(
     executable = find_simulator(simulator)
     files = [*sources, *([public] if public else [])]
     arguments = _BUILD_ARGUMENTS[simulator]
-    key = content_key([simulator, executable, sys.version, *_versions(simulator), top, str(trace), *arguments], files)
+    key = content_key(
+        [simulator, executable, sys.version, *_versions(simulator), top, str(trace), *arguments], files
+    )
     folder = cache / f"{simulator}-{top}-{key}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
