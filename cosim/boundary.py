@@ -1,9 +1,10 @@
 """Where the digital simulation and the analog models meet: which nets cross, and when they are read.
 
 The harness reads the ports of every analog array, and drives its ``output_codes``. Python is woken once per
-time step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift
-have been stable since ``reset`` rose, and the codes written back are sampled when ``convert`` ends. Weights
-are taken from the rows that the digital side wrote to the array, so a wrong load is seen.
+time step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift have
+been stable since ``reset`` rose. The codes written back show in the last cycle of ``convert``, which is when the
+digital side must sample them; until then it sees those of the step before. Weights are taken from the rows that
+the digital side wrote to the array, so a wrong load is seen.
 """
 
 from collections.abc import Sequence
@@ -65,14 +66,19 @@ def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = 
     template = resources.files("cosim").joinpath("templates/harness.v.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(template).render(
-        ports=ports, tiles=tiles, arrays=arrays, widths=widths, dump=dump
+        ports=ports,
+        tiles=tiles,
+        arrays=arrays,
+        widths=widths,
+        convert_cycles=engine.convert_cycles if arrays else 0,
+        dump=dump,
     )
 
 
 def public_signals(chip: ChipParameters, path: Path) -> Path:
     """Write Verilator's list of the signals that Python touches, all in the harness; return ``path``."""
     lines = ["`verilator_config"]
-    names = ["rst", "wake", "done", "hung", "n_steps_done", "n_loads"]
+    names = ["rst", "wake", "done", "hung", "refused", "n_steps_done", "n_loads"]
     if isinstance(chip.tile.core.engine, AnalogArrayParameters):
         for x, y in chip.tile_addresses:
             names += [

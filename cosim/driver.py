@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 import numpy as np
 import numpy.typing as npt
-from cocotb.triggers import FallingEdge, First, RisingEdge, ValueChange
+from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, ValueChange
 
 from analog_models.neuron import MixedSignalNeuronBank
 
@@ -69,6 +69,9 @@ async def play(dut: Any) -> None:
             array.evaluate(step)
     if not jobs:
         await done
+    await Timer(1, "ns")  # what changes in the very last moment would not be in Verilator's traces
+    if int(dut.refused.value):
+        raise RuntimeError(f"register write {int(dut.n_loads.value)} was refused")
     if int(dut.hung.value):
         raise RuntimeError(f"step {int(dut.n_steps_done.value)} did not end: the watchdog bit, see the log")
 

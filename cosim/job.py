@@ -1,5 +1,6 @@
 """A co-simulation as a job on disk: what the simulator plays, what models it is given, what came out."""
 
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import analog_models
 from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters
@@ -106,9 +108,14 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         f"+watchdog={job.watchdog}",
         f"+stall={job.stall}",
     ]
-    inputs = [folder / "load.txt", folder / "stimulus.txt", *sorted(folder.glob("draw_*.npz"))]
+    inputs = [
+        folder / "load.txt",
+        folder / "stimulus.txt",
+        folder / "arrays.json",
+        *folder.glob("draw_*.npz"),
+    ]
     key = simulator.content_key(
-        [job.simulator, str(job.trace), *arguments], [*sources, *inputs, folder / "arrays.json"]
+        [job.simulator, str(job.trace), *arguments], [*sources, *sorted(inputs), *_python_sources()]
     )
     if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
         return result
@@ -121,7 +128,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         top="harness",
         cache=cache,
         public=public,
-        trace=job.trace if job.simulator == "verilator" else None,
+        trace=job.trace,
     )
     simulator.run(
         design,
@@ -141,12 +148,15 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
 def _saved(path: Path, key: str, trace: Path | None) -> CosimResult | None:
     if not path.is_file():
         return None
-    with np.load(path) as saved:
-        if str(saved["key"]) != key:
-            return None
-        return CosimResult(
-            sent=saved["sent"], received=saved["received"], step_cycles=saved["step_cycles"], trace=trace
-        )
+    try:
+        with path.open("rb") as file, np.load(file) as saved:
+            if str(saved["key"]) != key:
+                return None
+            return CosimResult(
+                sent=saved["sent"], received=saved["received"], step_cycles=saved["step_cycles"], trace=trace
+            )
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        return None  # damaged: as if it were not there
 
 
 def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
@@ -165,6 +175,12 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
         file.writelines(_stimulus_lines(job.stimulus, job.n_steps))
     write_array_jobs(_array_jobs(job), folder)
     return sources
+
+
+def _python_sources() -> list[Path]:
+    """Return the Python that runs around and inside the simulator: what comes out depends on it, too."""
+    packages = [Path(__file__).parent, Path(str(analog_models.__file__)).parent]
+    return [path for package in packages for path in sorted(package.rglob("*.py"))]
 
 
 def _stimulus_lines(stimulus: Iterable[Iterable[int]], n_steps: int) -> Iterator[str]:

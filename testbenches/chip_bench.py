@@ -1,17 +1,17 @@
-"""Whole chips small enough to simulate in a second: a random network on each back end, and what it must do."""
+"""Whole chips small enough to simulate in a second: a random network on each back end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.neuron import MixedSignalNeuronParameters
-from cosim.job import AnalogArrays, CosimJob, CosimResult, run_cosim
+from cosim.job import AnalogArrays, CosimJob, CosimResult
 from cosim.simulator import SimulatorName
-from neuromix.agreement import Comparison, compare_events
+from neuromix.agreement import Comparison
 from neuromix.config.experiment import ChipConfig
 from neuromix.mapping import MappedNetwork, Position, map_network
 from neuromix.network.network import Network, Population, Projection
@@ -26,13 +26,13 @@ from neuromix.reference import (
 )
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters
-from rtl_gen.emit import RtlBundle, emit_chip
+from rtl_gen.emit import RtlBundle
 from rtl_gen.host.loader import load_writes
 from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 
-__all__ = ["BACK_ENDS", "ChipCase", "Played", "chip_case", "play", "random_network"]
+__all__ = ["BACK_ENDS", "ChipCase", "Played", "chip_case", "random_codes", "random_network"]
 
 BACK_ENDS: dict[str, tuple[type[EngineParameters], dict[str, int]]] = {
     "parallel": (ParallelEngineParameters, {}),
@@ -117,7 +117,7 @@ def random_network(
     sizes: tuple[int, ...] = (12, 8, 6),
     mesh: tuple[int, int] = (2, 2),
     payload_bits: int = 8,
-    seed: int = 1,
+    seed: int = 6,
 ) -> MappedNetwork:
     """Return a network of random weights and biases on cores of 14 axons and 4 neurons."""
     rng = np.random.default_rng(seed)
@@ -129,7 +129,7 @@ def random_network(
             weights=rng.normal(0.05, 0.4, (post.size, pre.size)),
             bias=rng.normal(0.1, 0.3, post.size),
         )
-        for pre, post in zip(populations, populations[1:], strict=False)
+        for pre, post in pairwise(populations)
     )
     network = Network(name="random", populations=populations, projections=projections)
     config = ChipConfig.model_validate(
@@ -144,7 +144,7 @@ def random_network(
 
 
 def random_codes(mapped: MappedNetwork, n_samples: int = 20, seed: int = 2) -> NDArray[np.uint8]:
-    """Return activation codes [sample, input], a third of them 0; the first sample is full, the next empty."""
+    """Return activation codes [sample, input], a third of them 0; sample 0 is full, sample 1 empty."""
     rng = np.random.default_rng(seed)
     shape = (n_samples, len(mapped.input_routes))
     code_max = mapped.event_format.payload_max
@@ -170,14 +170,4 @@ def chip_case(back_end: str, mapped: MappedNetwork | None = None, *, seed: int =
         chip=mapped.chip(engine),
         codes=random_codes(mapped),
         arrays=draw_arrays(mapped, MixedSignalNeuronParameters(), seed) if analog else None,
-    )
-
-
-def play(case: ChipCase, simulator: SimulatorName, folder: Path, cache: Path, **changes: Any) -> Played:
-    """Emit the chip of ``case``, run it and compare."""
-    job = case.job(emit_chip(case.chip, folder / "rtl"), simulator, **changes)
-    reference = case.reference()
-    result = run_cosim(job, folder, cache)
-    return Played(
-        reference=reference, result=result, comparison=compare_events(case.mapped, reference, result)
     )
