@@ -58,6 +58,7 @@ missing_packages() {
   has yosys || echo yosys
   has g++ || echo g++
   has make || echo make
+  has ccache || echo ccache # what every Verilator build compiles again
   [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] || echo ca-certificates
   ready || [ -n "$(find_python)" ] || echo python3 python3-venv libpython3-dev
 }
