@@ -43,6 +43,8 @@ class Event:
 
 def event_keys(**fields: ArrayLike) -> EventKeys:
     """Return keys of events given by the fields of :class:`Event`, arrays or numbers; missing ones are 0."""
+    if unknown := fields.keys() - _WIDTHS.keys():
+        raise TypeError(f"event: fields must be {', '.join(_WIDTHS)}, got {', '.join(sorted(unknown))}")
     keys = np.zeros((), dtype=np.uint64)
     for name, width in _WIDTHS.items():
         field = np.asarray(fields.get(name, 0), dtype=np.uint64)
@@ -68,7 +70,7 @@ def event_of(key: np.uint64) -> Event:
 
 def up_to_step(keys: EventKeys, n_steps: int) -> EventKeys:
     """Return the events of the first ``n_steps`` time steps."""
-    return keys[keys < event_keys(step=n_steps)]
+    return keys[keys >> np.uint64(64 - _WIDTHS["step"]) < n_steps]
 
 
 def without_source(keys: EventKeys) -> EventKeys:

@@ -58,7 +58,6 @@ missing_packages() {
   has yosys || echo yosys
   has g++ || echo g++
   has make || echo make
-  has ccache || echo ccache # what every Verilator build compiles again
   [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] || echo ca-certificates
   ready || [ -n "$(find_python)" ] || echo python3 python3-venv libpython3-dev
 }
@@ -73,7 +72,9 @@ install_packages() {
   fi
   say "installing ${packages[*]}"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-  "${apt[@]}" update >&2 && "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" >&2 ||
+  # ccache can be done without, but spares Verilator's builds what they have in common.
+  "${apt[@]}" update >&2 &&
+    "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" ccache >&2 ||
     fail "apt-get could not install: ${packages[*]}"
 }
 
