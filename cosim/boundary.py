@@ -60,16 +60,15 @@ def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = 
     """Return the Verilog module ``harness`` for a chip with these ports; ``dump`` makes it write a VCD."""
     tiles = [_Tile(x, y) for x, y in chip.tile_addresses]
     engine = chip.tile.core.engine
-    arrays = tiles if isinstance(engine, AnalogArrayParameters) else []
-    widths = {name: width for name, (_, width) in engine.array_ports.items()} if arrays else {}
+    array = engine if isinstance(engine, AnalogArrayParameters) else None
     template = resources.files("cosim").joinpath("templates/harness.v.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(template).render(
         ports=ports,
         tiles=tiles,
-        arrays=arrays,
-        widths=widths,
-        convert_cycles=engine.convert_cycles if arrays else 0,
+        arrays=tiles if array else [],
+        widths={name: width for name, (_, width) in array.array_ports.items()} if array else {},
+        convert_cycles=array.convert_cycles if array else 0,
         dump=dump,
     )
 

@@ -1,7 +1,7 @@
 """Events as numbers: one 64-bit key per event, so that millions are compared by sorting.
 
-From the high bits down: time step (22 bits), source y, x, destination y, x (5 and 4 bits each), axon (16), payload
-(8). Sorted keys are in the order of time.
+From the high bits down: time step (22 bits), source y, x, destination y, x (5 and 4 bits each), axon (16),
+payload (8). Sorted keys are in the order of time.
 """
 
 from dataclasses import dataclass

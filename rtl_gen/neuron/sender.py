@@ -1,5 +1,6 @@
 """Event sender: the activation codes of a core's neurons to flits, by a loadable routing table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amaranth.hdl import Module, Signal, unsigned
@@ -39,7 +40,7 @@ class EventSenderParameters:
         """Routing table: row ``neuron * fan_out + entry`` holds a :attr:`route`."""
         return SramParameters(depth=self.n_neurons * self.fan_out, width=self.route.size)
 
-    def table_rows(self, routes: list[list[tuple[int, int, int]]]) -> list[int]:
+    def table_rows(self, routes: Sequence[Sequence[tuple[int, int, int]]]) -> list[int]:
         """Return the routing table of ``routes[neuron] = [(x, y, axon), ...]``, one integer per row."""
         rows = [0] * self.table.depth
         for neuron, destinations in enumerate(routes):
