@@ -43,7 +43,7 @@ class SimulatorNotFoundError(RuntimeError):
 
 
 class SimulationError(RuntimeError):
-    """A design did not build, or a simulation did not end well; the message ends with the end of the log."""
+    """A design did not build or a simulation did not end well; the message has the log's last lines."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,14 +261,14 @@ def content_key(words: Iterable[str], files: Iterable[Path]) -> str:
 
 
 def _logged(log_file: Path, what: str, act: Callable[[Path], Any]) -> None:
-    """Run ``act``, which talks to ``log_file``; raise its failure as SimulationError with the end of it."""
+    """Run ``act``, which talks to ``log_file``; turn a failure into a SimulationError with the log's end."""
     try:
         act(log_file)
     except (RuntimeError, SystemExit, OSError) as error:
         raise SimulationError(f"{what}: {error}\n{_last_lines(log_file)}") from error
 
 
-def _last_lines(log_file: Path, count: int = 20) -> str:
+def _last_lines(log_file: Path, count: int = 40) -> str:
     if not log_file.is_file():
         return f"{log_file}: no log was written"
     lines = log_file.read_text(errors="replace").splitlines()

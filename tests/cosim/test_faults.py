@@ -15,7 +15,7 @@ from rtl_gen.fabric import barrier, router
 from rtl_gen.host import event_port
 from rtl_gen.neuron import axon_registers, requantizer, sender, serial_mac
 from testbenches.chip_bench import Played, chip_case
-from testbenches.host.mutant import mutant
+from testbenches.mutant import mutant
 
 Play = Callable[..., Played]
 

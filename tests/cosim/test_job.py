@@ -18,7 +18,7 @@ from rtl_gen.emit import RtlBundle, emit_chip
 from rtl_gen.fabric import barrier
 from rtl_gen.host import axi_lite
 from testbenches.chip_bench import BACK_ENDS, ChipCase, Played, chip_case, random_network
-from testbenches.host.mutant import mutant
+from testbenches.mutant import mutant
 
 Emitted = Callable[[ChipParameters], RtlBundle]
 Play = Callable[..., Played]

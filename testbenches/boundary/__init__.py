@@ -1,0 +1,1 @@
+"""Benches for the digital side of analog arrays."""
