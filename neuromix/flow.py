@@ -5,13 +5,14 @@ long (simulation) is not repeated while nothing that it depends on has changed.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os import cpu_count
 from pathlib import Path
-from typing import Any, Literal, get_args
+from threading import Lock
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from cosim.activity import Activity, read_saif, read_vcd
 from cosim.events import up_to_step
 from cosim.job import CosimJob, CosimResult, run_cosim
 from cosim.lint import lint
-from cosim.simulator import SimulationError, SimulatorName, TraceFormat, find_simulator
+from cosim.simulator import SIMULATORS, SimulationError, SimulatorName, TraceFormat, find_simulator
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
@@ -29,7 +30,7 @@ from rtl_gen.host.loader import load_writes
 from .agreement import SimulatedRun, compare_events, host_outputs
 from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
-from .energy.netlist import read_inventory
+from .energy.netlist import find_yosys, read_inventory
 from .energy.prices import PriceTable, load_table
 from .experiment import BackEnd, Experiment, prepare
 from .mapping import MappedNetwork
@@ -55,8 +56,12 @@ StepName = Literal["rtl", "reference", "cosim", "energy", "report"]
 STEPS: tuple[StepName, ...] = get_args(StepName)
 """Steps that a run can be started again from, in order."""
 
-Progress = Callable[[str, int, int], None]
-"""Called as ``progress(action, done, total)``."""
+
+class Progress(Protocol):
+    """What a long computation calls to say how far it is."""
+
+    def __call__(self, action: str, done: int, total: int, under_way: Collection[str] = ()) -> None:
+        """Say that ``done`` of ``total`` items of ``action`` are finished, and which are being worked on."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,10 +97,10 @@ def run_experiment(
     Simulations that are up to date are not repeated, but those of ``from_step`` and after it are.
     ``simulators`` co-simulates every back end on these instead of what the experiment says.
 
-    Raises ValueError and OSError for what the user can mend, SimulatorNotFoundError, SimulationError.
+    Raises ValueError and OSError for what the user can mend, SimulatorNotFoundError, YosysNotFoundError,
+    SimulationError. Tools that are missing are noticed before anything slow.
     """
     folder, cache = build / config.name, build / "simulators"
-    folder.mkdir(parents=True, exist_ok=True)
 
     def fresh(step: StepName) -> bool:
         return from_step is not None and STEPS.index(step) >= STEPS.index(from_step)
@@ -103,7 +108,9 @@ def run_experiment(
     def reached(step: StepName) -> bool:
         return STEPS.index(step) <= STEPS.index(until)
 
+    _find_tools(config, until, simulators)
     experiment = prepare(config)
+    _make_folder(folder)
     (folder / "experiment.json").write_text(config.model_dump_json(indent=2) + "\n")
     bundles = generate(experiment, folder / "01-rtl", progress)
     outcome = Outcome(folder=folder, experiment=experiment, bundles=bundles)
@@ -122,14 +129,24 @@ def run_experiment(
         )
         outcome = replace(outcome, runs=runs)
     if reached("energy"):
-        energies = estimate(experiment, bundles, folder / "04-energy", cache, progress, fresh=fresh("energy"))
+        energies = estimate(
+            experiment,
+            bundles,
+            folder / "04-energy",
+            cache,
+            progress,
+            fresh=fresh("energy"),
+            agreeing=outcome.agreeing,
+        )
         outcome = replace(outcome, energies=energies)
     if reached("report"):
+        progress("writing report", 0, 1)
         complaints = {name: lint(bundle, bundle.folder / "lint") for name, bundle in bundles.items()}
         report = collect_report(
             experiment, bundles, complaints, outcome.references, outcome.runs, outcome.energies, command
         )
         write_report(report, folder)
+        progress("writing report", 1, 1)
         outcome = replace(outcome, report=report)
     return outcome
 
@@ -138,7 +155,7 @@ def generate(experiment: Experiment, folder: Path, progress: Progress) -> dict[s
     """Emit the chip of every back end to ``folder``, with its memory images."""
     bundles = {}
     for done, back_end in enumerate(experiment.back_ends.values()):
-        progress("generating Verilog", done, len(experiment.back_ends))
+        progress("generating Verilog", done, len(experiment.back_ends), [back_end.name])
         bundles[back_end.name] = _emit(experiment.mapped, back_end, folder / back_end.name)
     progress("generating Verilog", len(bundles), len(bundles))
     return bundles
@@ -170,9 +187,6 @@ def co_simulate(
 
     ``simulators`` runs every back end on these instead of what the experiment says.
     """
-    runs = list(_runs(experiment.config, simulators))
-    for simulator in {simulator for _, simulator in runs}:
-        find_simulator(simulator)
 
     def simulate(back_end: str, simulator: SimulatorName) -> SimulatedRun:
         reference = references[back_end]
@@ -189,7 +203,11 @@ def co_simulate(
             predictions=outputs.argmax(axis=1),
         )
 
-    return _in_parallel([partial(simulate, *run) for run in runs], "co-simulating", progress)
+    runs = _runs(experiment.config, simulators)
+    tasks = {
+        f"{back_end} on {simulator}": partial(simulate, back_end, simulator) for back_end, simulator in runs
+    }
+    return list(_in_parallel(tasks, "co-simulating", progress).values())
 
 
 def estimate(
@@ -200,19 +218,20 @@ def estimate(
     progress: Progress,
     *,
     fresh: bool = False,
+    agreeing: bool = True,
 ) -> dict[str, EnergyReport]:
     """Count the toggles of every back end in steady state, price them, add the analog charge.
 
     The steps counted are those in which every layer works on an image: a run stopped before them is
-    subtracted from one stopped after them.
+    subtracted from one stopped after them. Chips that were ``agreeing`` with their golden models must do so
+    here as well, or SimulationError is raised; the energy of others is counted for what they do.
     """
     config, mapped = experiment.config, experiment.mapped
     table = load_table(config.energy.table)
     n_images = min(config.energy.images, len(experiment.labels))
     wanted = np.arange(n_images + mapped.depth) % len(experiment.labels)
     codes = experiment.codes[wanted]
-    simulator: SimulatorName = "verilator" if "verilator" in config.cosim.simulators else "icarus"
-    find_simulator(simulator)
+    simulator = _counting_simulator(config)
 
     def count(name: str, n_steps: int) -> Activity:
         back_end = experiment.back_ends[name]
@@ -228,18 +247,46 @@ def estimate(
         )
         result = run_cosim(job, run, cache, fresh=fresh)
         reference = simulate_mapped(mapped, codes, back_end.models)
-        _check_traced(reference, result, n_steps, f"{name}: traced run on {simulator}")
+        if agreeing:
+            _check_traced(reference, result, n_steps, f"{name}: traced run on {simulator}")
         return _read_activity(result.trace)
 
     def price(name: str) -> EnergyReport:
         activity = count(name, n_images + mapped.depth).since(count(name, mapped.depth))
         return _price(experiment, name, bundles[name], activity, codes, n_images, table)
 
-    names = list(experiment.back_ends)
-    reports = _in_parallel([partial(price, name) for name in names], "counting toggles", progress)
-    for name, report in zip(names, reports, strict=True):
+    tasks = {name: partial(price, name) for name in experiment.back_ends}
+    reports: dict[str, EnergyReport] = _in_parallel(tasks, "counting toggles", progress)
+    for name, report in reports.items():
         (folder / name / "energy.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")
-    return dict(zip(names, reports, strict=True))
+    return reports
+
+
+def _find_tools(config: ExperimentConfig, until: StepName, simulators: Sequence[SimulatorName]) -> None:
+    """Raise SimulatorNotFoundError or YosysNotFoundError if a step up to ``until`` would lack a program."""
+    last = STEPS.index(until)
+    needed: set[SimulatorName] = set()
+    if last >= STEPS.index("cosim"):
+        needed |= {simulator for _, simulator in _runs(config, simulators)}
+    if last >= STEPS.index("energy"):
+        needed.add(_counting_simulator(config))
+        find_yosys()
+    if last >= STEPS.index("report"):
+        needed |= set(SIMULATORS)  # they also check the Verilog
+    for simulator in sorted(needed):
+        find_simulator(simulator)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OSError(f"{folder}: build folder must be one that can be made, got: {reason}") from error
+
+
+def _counting_simulator(config: ExperimentConfig) -> SimulatorName:
+    return "verilator" if "verilator" in config.cosim.simulators else "icarus"
 
 
 def _emit(mapped: MappedNetwork, back_end: BackEnd, folder: Path) -> RtlBundle:
@@ -299,23 +346,37 @@ def cosim_job(
     )
 
 
-def _in_parallel(tasks: Sequence[Callable[[], Any]], action: str, progress: Progress) -> list[Any]:
+def _in_parallel(tasks: Mapping[str, Callable[[], Any]], action: str, progress: Progress) -> dict[str, Any]:
     """Run ``tasks`` on all processors; return their results in order. The first failure ends the others."""
-    progress(action, 0, len(tasks))
+    under_way: list[str] = []
+    n_done = 0
+    lock = Lock()
+
+    def work(name: str) -> Any:
+        nonlocal n_done
+        with lock:
+            under_way.append(name)
+            progress(action, n_done, len(tasks), under_way)
+        result = tasks[name]()
+        with lock:
+            under_way.remove(name)
+            n_done += 1
+            progress(action, n_done, len(tasks), under_way)
+        return result
+
     with ThreadPoolExecutor(cpu_count()) as pool:
-        futures = [pool.submit(task) for task in tasks]
+        futures = {name: pool.submit(work, name) for name in tasks}
         try:
-            for done, future in enumerate(as_completed(futures), 1):
+            for future in as_completed(futures.values()):
                 future.result()
-                progress(action, done, len(tasks))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [future.result() for future in futures]
+    return {name: future.result() for name, future in futures.items()}
 
 
 def _check_traced(reference: ReferenceRun, result: CosimResult, n_steps: int, what: str) -> None:
-    """Energy is only worth counting on a run that did what it should."""
+    """Raise SimulationError if a traced run sent other events than the golden model."""
     shorter = up_to_step(reference.events, n_steps)
     if not np.array_equal(shorter, result.sent):
         raise SimulationError(f"{what}: must send the {len(shorter)} events of the golden model, got others")

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from cosim.simulator import SimulationError, SimulatorNotFoundError
 
+from ..energy.netlist import YosysNotFoundError
 from . import cosim, energy, generate, report, run, schema
 from . import list as list_
 from .console import talk
@@ -33,7 +34,7 @@ class _Reporting(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise
-        except (ValueError, OSError, SimulatorNotFoundError, SimulationError) as error:
+        except (ValueError, OSError, SimulatorNotFoundError, YosysNotFoundError, SimulationError) as error:
             if DEBUG in os.environ:
                 raise
             talk(_message(error))

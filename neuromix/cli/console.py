@@ -2,21 +2,17 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Column
 
-__all__ = ["ProgressReport", "print_json", "progress_report", "talk"]
+from ..flow import Progress
 
-
-class ProgressReport(Protocol):
-    """What a long computation calls to say how far it is."""
-
-    def __call__(self, action: str, done: int, total: int) -> None:
-        """Say that ``done`` of ``total`` items of ``action`` are finished."""
+__all__ = ["print_json", "progress_report", "talk"]
 
 
 def talk(message: str) -> None:
@@ -30,23 +26,29 @@ def print_json(value: object) -> None:
 
 
 @contextmanager
-def progress_report() -> Iterator[ProgressReport]:
+def progress_report() -> Iterator[Progress]:
     """Show a bar for each action on a terminal, and one line for each finished action elsewhere."""
     if not sys.stderr.isatty():
         yield _say_when_finished
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[under_way]}", style="dim", table_column=Column(no_wrap=True, ratio=1)),
+    )
+    with Bars(*columns, console=Console(stderr=True), expand=True) as bars:
         tasks = {}
 
-        def show(action: str, done: int, total: int) -> None:
+        def show(action: str, done: int, total: int, under_way: Collection[str] = ()) -> None:
             if action not in tasks:
-                tasks[action] = bars.add_task(action)
-            bars.update(tasks[action], completed=done, total=total)
+                tasks[action] = bars.add_task(action, under_way="")
+            bars.update(tasks[action], completed=done, total=total, under_way=", ".join(under_way))
 
         yield show
 
 
-def _say_when_finished(action: str, done: int, total: int) -> None:
+def _say_when_finished(action: str, done: int, total: int, under_way: Collection[str] = ()) -> None:
     if done == total:
         talk(f"{action}: {total} of {total}")

@@ -2,14 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
 
 import numpy as np
-import typer
 from rich.console import Console
 from rich.table import Table
-
-from cosim.simulator import SimulatorName
 
 from ..agreement import SimulatedRun
 from ..flow import Outcome, run_experiment
@@ -27,16 +23,12 @@ from .options import (
     Images,
     Json,
     Seed,
+    Simulator,
     read_experiment,
 )
 from .verdict import stop_if_different
 
 __all__ = ["cosim"]
-
-Simulator = Annotated[
-    SimulatorName | None,
-    typer.Option("--simulator", help="Run every back end on this one.", show_default="as in the file"),
-]
 
 
 def cosim(

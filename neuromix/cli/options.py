@@ -1,13 +1,16 @@
 """Arguments and options that several commands share, and the experiment they ask for."""
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cosim.simulator import SIMULATORS, SimulatorName
+
 from ..config import ExperimentConfig, find_experiment, load_experiment
-from ..flow import StepName
+from ..flow import STEPS, StepName
 
 __all__ = [
     "DEFAULT_BUILD",
@@ -18,16 +21,41 @@ __all__ = [
     "Images",
     "Json",
     "Seed",
+    "Simulator",
     "read_experiment",
     "retyped",
 ]
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise typer.BadParameter(f"must be one of {', '.join(choices)}, got {text!r}")
+        return text
+
+    return parse
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"must be a whole number, got {text!r}") from None
+
 
 Experiment = Annotated[
     str,
     typer.Argument(metavar="EXPERIMENT", help="Shipped experiment (see `neuromix list`) or a .yaml file."),
 ]
 Seed = Annotated[
-    int | None, typer.Option("--seed", help="Source of all randomness.", show_default="as in the file")
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        parser=_whole_number,
+        help="Source of all randomness.",
+        show_default="as in the file",
+    ),
 ]
 Images = Annotated[
     str | None,
@@ -57,8 +85,19 @@ FromStep = Annotated[
     typer.Option(
         "--from",
         metavar="STEP",
-        help="Do this step and all after it again.",
+        parser=_one_of(STEPS),
+        help=f"Do this step and all after it again: {', '.join(STEPS)}.",
         show_default="the first step that is not up to date",
+    ),
+]
+Simulator = Annotated[
+    SimulatorName | None,
+    typer.Option(
+        "--simulator",
+        metavar="NAME",
+        parser=_one_of(SIMULATORS),
+        help=f"Run every back end on this one: {', '.join(SIMULATORS)}.",
+        show_default="as in the file",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

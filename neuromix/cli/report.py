@@ -12,11 +12,15 @@ __all__ = ["report"]
 def report(experiment: Experiment, build: BuildFolder = DEFAULT_BUILD, as_json: Json = False) -> None:
     """Render the report again from report.json, which `neuromix run` leaves."""
     folder = build / read_experiment(experiment).name
-    if not (folder / "report.json").is_file():
-        raise FileNotFoundError(
-            f"{folder / 'report.json'}: must exist, got nothing; make it with `neuromix run {experiment}`"
-        )
-    found = load_report(folder)
+    data, again = folder / "report.json", f"make it with `neuromix run {experiment}`"
+    if not data.is_file():
+        raise ValueError(f"{data}: must exist, got nothing; {again}")
+    try:
+        found = load_report(folder)
+    except ValueError as error:
+        raise ValueError(
+            f"{data}: must be what `neuromix run` leaves, got something else; {again}"
+        ) from error
     path = write_report(found, folder)
     if as_json:
         print(to_json(found), end="")

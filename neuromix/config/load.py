@@ -47,7 +47,11 @@ def load_experiment(path: Path, overrides: Mapping[str, object] = MappingProxyTy
         config = ExperimentConfig.model_validate(document.values, context={"folder": path.parent})
     except ValidationError as error:
         unread = {(problem.place, problem.path) for problem in problems}
-        found = [_problem(document, details) for details in error.errors(include_url=False)]
+        found = [
+            _problem(document, details)
+            for details in error.errors(include_url=False)
+            if not _counts_only_valid_entries(details)
+        ]
         problems += [problem for problem in found if (problem.place, problem.path) not in unread]
     if problems:
         raise ExperimentError(problems)
@@ -65,6 +69,11 @@ def json_schema() -> dict[str, Any]:
                     f"{declared.get('description', '')} Range: {declared['range']}.".strip()
                 )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _counts_only_valid_entries(details: ErrorDetails) -> bool:
+    """Return whether a list seems too short only because of an entry that has a problem of its own."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _problem(document: Document, details: ErrorDetails) -> Problem:

@@ -22,7 +22,15 @@ from numpy.typing import NDArray
 
 from cosim.activity import InstancePath
 
-__all__ = ["NET_CLASSES", "Inventory", "Memory", "RegisterFile", "YosysNotFoundError", "read_inventory"]
+__all__ = [
+    "NET_CLASSES",
+    "Inventory",
+    "Memory",
+    "RegisterFile",
+    "YosysNotFoundError",
+    "find_yosys",
+    "read_inventory",
+]
 
 NET_CLASSES = (
     "input",  # driven from outside the chip
@@ -118,6 +126,13 @@ class Inventory:
         return {kind: sum(counts.get(kind, 0) for counts in self.cells) for kind in kinds}
 
 
+def find_yosys() -> str:
+    """Return the path of Yosys; raise YosysNotFoundError that says how to get it."""
+    if path := shutil.which("yosys"):
+        return path
+    raise YosysNotFoundError("yosys: program must be on the PATH, got none; install the package yosys")
+
+
 def read_inventory(sources: Sequence[Path], top: str, *, clock: str = "clk") -> Inventory:
     """Elaborate ``sources`` with top module ``top``; modules ``sram_*`` and ``analog_array*`` are macros.
 
@@ -131,9 +146,7 @@ def read_inventory(sources: Sequence[Path], top: str, *, clock: str = "clk") -> 
 
 
 def _elaborate(sources: Sequence[Path], top: str) -> dict[str, Any]:
-    yosys = shutil.which("yosys")
-    if yosys is None:
-        raise YosysNotFoundError("yosys: program must be on the PATH, got none; install the package yosys")
+    yosys = find_yosys()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "netlist.json"
         script = [

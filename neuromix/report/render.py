@@ -92,11 +92,11 @@ def summary_table(report: Report) -> Table:
 
 
 def agreement_lines(agreements: Iterable[Agreement]) -> list[str]:
-    """Return a line per simulated run: what was held against the golden model, and what came of it."""
+    """Return an entry of two lines per run: what was held against the golden model, what came of it."""
     return [
         f"{back_end_label(run.back_end)} on {run.simulator}: {grouped(run.images)} images, "
-        f"{grouped(run.events_compared)} events compared, {grouped(run.differences)} differences; "
-        f"{grouped(run.events_sent)} sent, {grouped(run.events_received)} received, "
+        f"{grouped(run.events_compared)} events compared, {grouped(run.differences)} differences\n"
+        f"  {grouped(run.events_sent)} sent, {grouped(run.events_received)} received, "
         f"{grouped(run.lost)} lost, {grouped(run.duplicated)} duplicated"
         for run in agreements
     ]

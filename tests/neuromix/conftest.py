@@ -1,13 +1,16 @@
-"""Small random networks, and chips that they fit, for the tests of this folder."""
+"""Small random networks and chips that they fit, and a tiny experiment, for the tests of this folder."""
 
-from collections.abc import Callable, Sequence
+import re
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from neuromix.config import ChipConfig, CoreConfig, MeshConfig
-from neuromix.network.network import Population
+from neuromix.network.network import Network, Population, Projection
 from neuromix.network.quantize import QuantizedNetwork, QuantizedProjection, gain_and_shift
 
 
@@ -67,3 +70,99 @@ def make_chip() -> Callable[..., ChipConfig]:
         )
 
     return chip
+
+
+BUILD = Path(__file__).parents[2] / "build" / "tests"
+
+LABELS = (0, 3, 2, 2, 1, 2)
+"""Labels of the test images; that of the fourth is wrong, so that not all can be classified."""
+
+TINY = """\
+name: tiny
+network: tiny.npz
+data: {kind: idx, path: .}
+images: 5
+chip: {mesh: {width: 2, height: 2}, core: {axons: 18, neurons: 4, fan_out: 2}}
+back_ends: {parallel: {}, serial: {lanes: 1}, mixed_signal: {}}
+cosim: {simulators: [verilator, icarus], every_back_end: true}
+energy: {images: 2}
+"""
+"""Six hidden neurons on two cores, four outputs on a third."""
+
+
+def _write_idx(path: Path, array: np.ndarray) -> None:
+    magic = 0x0800 + array.ndim
+    path.write_bytes(struct.pack(f">{1 + array.ndim}I", magic, *array.shape) + array.tobytes())
+
+
+def _quadrants(rng: np.random.Generator, bright: Iterable[int]) -> np.ndarray:
+    """Return dim images of 4 x 4 pixels with one bright quadrant each."""
+    places = list(bright)
+    images = rng.integers(0, 90, (len(places), 4, 4), dtype=np.uint8)
+    for image, place in zip(images, places, strict=True):
+        y, x = 2 * (place // 2), 2 * (place % 2)
+        image[y : y + 2, x : x + 2] += 150
+    return images
+
+
+def write_tiny(folder: Path) -> Path:
+    """Write network, data and experiment file; return the path of the latter."""
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    bright = [*LABELS]
+    bright[3] = 1
+    for part, places, labels in (("train", [*range(4)], [*range(4)]), ("t10k", bright, LABELS)):
+        _write_idx(folder / f"{part}-images-idx3-ubyte", _quadrants(rng, places))
+        _write_idx(folder / f"{part}-labels-idx1-ubyte", np.array(labels, np.uint8))
+
+    detectors = np.kron(np.eye(4).reshape(4, 2, 2), np.full((2, 2), 0.25)).reshape(4, 16)
+    Network(
+        name="tiny",
+        populations=(Population("input", 16), Population("hidden", 6), Population("output", 4)),
+        projections=(
+            Projection(
+                source="input",
+                target="hidden",
+                weights=np.vstack([detectors, rng.uniform(-0.2, 0.2, (2, 16))]),
+                bias=np.linspace(-0.1, 0.1, 6),
+            ),
+            Projection(
+                source="hidden",
+                target="output",
+                weights=np.hstack([np.eye(4), rng.uniform(-0.3, 0.3, (4, 2))]),
+                bias=np.full(4, -0.05),
+            ),
+        ),
+    ).save(folder / "tiny.npz")
+    path = folder / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a tiny experiment, beside its network and data: which quadrant of an image is bright?"""
+    return write_tiny(tmp_path_factory.mktemp("experiment") / "tiny")
+
+
+def make_build_folder(folder: Path) -> Path:
+    """Return a build folder whose simulators, and nothing else, are kept from one session to the next."""
+    folder.mkdir()
+    (BUILD / "simulators").mkdir(parents=True, exist_ok=True)
+    (folder / "simulators").symlink_to(BUILD / "simulators")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def build_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder, empty at the first test of a module."""
+    return make_build_folder(tmp_path_factory.mktemp("build") / "build")
+
+
+@pytest.fixture(scope="module")
+def quick(tiny: Path) -> Path:
+    """The tiny experiment reduced to one digital back end, on the simulator that builds fast."""
+    text = TINY.replace("[verilator, icarus]", "[icarus]")
+    path = tiny.with_name("quick.yaml")
+    path.write_text(re.sub(r"back_ends: .*", "back_ends: {serial: {}}", text))
+    return path
