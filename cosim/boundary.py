@@ -1,10 +1,10 @@
 """Where the digital simulation and the analog models meet: which nets cross, and when they are read.
 
 The harness reads the ports of every analog array, and drives its ``output_codes``. Python is woken once per
-time step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift have
-been stable since ``reset`` rose. The codes written back show in the last cycle of ``convert``, which is when the
-digital side must sample them; until then it sees those of the step before. Weights are taken from the rows that
-the digital side wrote to the array, so a wrong load is seen.
+time step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift
+have been stable since ``reset`` rose. The codes written back show in the last cycle of ``convert``, which is
+when the digital side must sample them; until then it sees those of the step before. Weights are taken from
+the rows that the digital side wrote to the array, so a wrong load is seen.
 """
 
 from collections.abc import Sequence

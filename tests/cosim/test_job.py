@@ -13,9 +13,9 @@ from cosim.events import event_of
 from cosim.job import CosimJob, run_cosim
 from cosim.simulator import SimulationError, SimulatorName, TraceFormat
 from neuromix.reference import ReferenceRun
+from rtl_gen import chip
 from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import RtlBundle, emit_chip
-from rtl_gen.fabric import barrier
 from rtl_gen.host import axi_lite
 from testbenches.chip_bench import BACK_ENDS, ChipCase, Played, chip_case, random_network
 from testbenches.mutant import mutant
@@ -237,8 +237,8 @@ def test_the_watchdog_names_the_step_that_does_not_end_and_who_is_busy(
     play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = chip_case("parallel")
-    faulty = mutant(barrier, "self.closed & self.idle &", "self.closed & self.idle & (self.count != 3) &")
-    monkeypatch.setattr("rtl_gen.chip.Barrier", faulty.Barrier)
+    faulty = mutant(chip, "barrier.idle.eq(idle)", "barrier.idle.eq(idle & (egress.steps != 3))")
+    monkeypatch.setattr("rtl_gen.chip.Chip", faulty.Chip)
     with pytest.raises(SimulationError) as caught:
         play(case, "icarus", bundle=emit_chip(case.chip, tmp_path), watchdog=500)
     message = str(caught.value)

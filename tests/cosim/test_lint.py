@@ -20,7 +20,7 @@ Emitted = Callable[[ChipParameters], RtlBundle]
 PLANTED = {
     "implicit_wire": ("assign planted = clk;", {"icarus", "verilator", "yosys"}),
     "undriven_wire": ("wire planted;\n  wire planted_too = ~planted;", {"verilator", "yosys"}),
-    "combinational_loop": ("wire planted;\n  assign planted = planted ^ clk;", {"verilator", "yosys"}),
+    "combinational_loop": ("wire planted;\n  assign planted = planted ^ clk;", {"yosys"}),
     "cut_off_sum": ("wire [3:0] planted = {clk, rst, clk, rst, clk};", {"verilator"}),
     "missing_bits": ("wire [3:0] planted;\n  sram_8x8 planted_sram(.read_data(planted));", {"icarus"}),
     "syntax_error": ("wire planted", {"icarus", "verilator", "yosys"}),

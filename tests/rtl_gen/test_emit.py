@@ -1,4 +1,4 @@
-"""Emitted Verilog: the same every time, each module once, names that every tool takes, and what comes with it."""
+"""Emitted Verilog: the same text every time, every module once, and the documents that go with it."""
 
 import hashlib
 import json
@@ -105,7 +105,7 @@ class Inverter(wiring.Component):
 
 
 class Top(wiring.Component):
-    """Submodules whose names are trouble: brackets, dots, capitals, none, and names that they are turned into."""
+    """Submodules with troublesome names: brackets, dots, capitals, none, and what they are turned into."""
 
     a: In(3)
     b: Out(3)
