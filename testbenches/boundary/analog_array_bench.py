@@ -1,5 +1,6 @@
 """Digital side of an analog array, with a bench that plays the array: phases, weights, trims, codes."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import cocotb
@@ -24,17 +25,26 @@ def array_parameters(*, payload_width: int, **sizes: int) -> AnalogArrayParamete
     return AnalogArrayParameters(event_format=event_format, **sizes)
 
 
-def array_stand_in(engine: AnalogArrayParameters) -> str:
-    """Return Verilog of an array whose output codes the bench drives through ``top.array.codes``."""
-    ports = engine.array_ports
-    declared = ",\n".join(
-        f"  {direction} wire [{width - 1}:0] {name}" for name, (direction, width) in ports.items()
-    )
-    width = ports["output_codes"][1]
-    return (
-        f"module {engine.array_module} (\n{declared}\n);\n"
-        f"  reg [{width - 1}:0] codes = 0;\n  assign output_codes = codes;\nendmodule\n"
-    )
+@dataclass(frozen=True)
+class ArrayStandIn:
+    """An array whose output codes the bench drives as ``top.array.codes``; emitted like a memory macro."""
+
+    engine: AnalogArrayParameters
+
+    @property
+    def module(self) -> str:
+        return self.engine.array_module
+
+    def verilog(self) -> str:
+        ports = self.engine.array_ports
+        declared = ",\n".join(
+            f"  {direction} wire [{width - 1}:0] {name}" for name, (direction, width) in ports.items()
+        )
+        width = ports["output_codes"][1]
+        return (
+            f"module {self.module} (\n{declared}\n);\n"
+            f"  reg [{width - 1}:0] codes = 0;\n  assign output_codes = codes;\nendmodule\n"
+        )
 
 
 class ArrayBench:
