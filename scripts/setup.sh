@@ -72,9 +72,7 @@ install_packages() {
   fi
   say "installing ${packages[*]}"
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-  # ccache can be done without, but spares Verilator's builds what they have in common.
-  "${apt[@]}" update >&2 &&
-    "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" ccache >&2 ||
+  "${apt[@]}" update >&2 && "${apt[@]}" install --yes --no-install-recommends "${packages[@]}" >&2 ||
     fail "apt-get could not install: ${packages[*]}"
 }
 

@@ -145,7 +145,7 @@ def test_only_missing_packages_are_installed(machine: Machine) -> None:
     assert machine.setup().returncode == 0
     assert machine.calls[:2] == [
         "apt-get -qq -o DPkg::Lock::Timeout=300 update",
-        "apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends iverilog yosys ccache",
+        "apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends iverilog yosys",
     ]
 
 
