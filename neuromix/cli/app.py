@@ -1,6 +1,7 @@
 """The command `neuromix`: its subcommands, and what the outside learns of a failure."""
 
 import os
+import warnings
 from typing import Any
 
 import typer
@@ -40,7 +41,8 @@ class _Reporting(TyperGroup):
             talk(_message(error))
             raise typer.Exit(FAILED if isinstance(error, SimulationError) else BAD_INPUT) from error
         except KeyboardInterrupt as error:
-            talk("interrupted; steps that were finished are kept, and the next run goes on from there")
+            warnings.simplefilter("ignore")  # half-made hardware would say that it was never used
+            talk("interrupted; finished steps are kept, and the next run goes on from there")
             raise typer.Exit(INTERRUPTED) from error
 
 

@@ -79,7 +79,7 @@ def app_that(command: Callable[..., None]) -> typer.Typer:
         (
             KeyboardInterrupt(),
             130,
-            "interrupted; steps that were finished are kept, and the next run goes on from there\n",
+            "interrupted; finished steps are kept, and the next run goes on from there\n",
         ),
         (typer.Exit(1), 1, ""),
     ],

@@ -53,3 +53,17 @@ def test_interrupted_simulation_leaves_nothing_and_is_done_again(
     assert " 0 differences" in again.stdout
     with np.load(result) as saved:
         assert len(saved["sent"]) > 100
+
+
+def test_interrupted_emission_says_one_line(
+    start: Callable[..., "subprocess.Popen[str]"], quick: Path, tmp_path: Path
+) -> None:
+    process = start(["generate", quick, "--build", tmp_path])
+    while process.poll() is None and not (tmp_path / "tiny" / "experiment.json").exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr == "interrupted; finished steps are kept, and the next run goes on from there\n"
+    assert not (tmp_path / "tiny" / "01-rtl" / "serial" / "manifest.json").exists()
