@@ -383,7 +383,7 @@ def _check_traced(reference: ReferenceRun, result: CosimResult, n_steps: int, wh
 
 
 def _read_activity(trace: Path | None) -> Activity:
-    """Return the activity of the chip in ``trace``; keep it instead of the much larger trace."""
+    """Return the activity of the chip in ``trace``."""
     if trace is None:
         raise ValueError("activity: the run must have been traced, got no trace")
     return read_saif(trace, CHIP_MODULE) if trace.suffix == ".saif" else read_vcd(trace, CHIP_MODULE)
