@@ -203,6 +203,11 @@ def run(
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
 
+    # Without -n an interrupt makes Icarus wait for commands.
+    arguments = ["-n"] if design.simulator == "icarus" else []
+    if traced:
+        arguments = ["--trace", "--trace-file", str(trace_file)]
+
     def simulate(log_file: Path) -> None:
         runner.test(
             test_module=test_module,
@@ -213,7 +218,7 @@ def run(
             results_xml=str(results.resolve()),
             extra_env=dict(environment or {}),
             plusargs=list(plusargs),
-            test_args=["--trace", "--trace-file", str(trace_file)] if traced else [],
+            test_args=arguments,
             log_file=log_file,
         )
 
