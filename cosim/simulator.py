@@ -252,7 +252,7 @@ def _runner(
         runner = _WheelVerilator(Path(executable).parent.parent, public, trace)
     else:
         runner = _DumpingIcarus() if trace else Icarus()
-    runner.log.setLevel(logging.WARNING)
+    runner.log.setLevel(logging.CRITICAL)  # what fails is told by SimulationError, once
     return runner
 
 
