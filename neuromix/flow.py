@@ -5,6 +5,7 @@ long (simulation) is not repeated while nothing that it depends on has changed.
 """
 
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,14 @@ from cosim.activity import Activity, read_saif, read_vcd
 from cosim.events import up_to_step
 from cosim.job import CosimJob, CosimResult, run_cosim
 from cosim.lint import lint
-from cosim.simulator import SIMULATORS, SimulationError, SimulatorName, TraceFormat, find_simulator
+from cosim.simulator import (
+    SIMULATORS,
+    SimulationError,
+    SimulatorName,
+    TraceFormat,
+    find_simulator,
+    stop_all,
+)
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
@@ -371,6 +379,9 @@ def _in_parallel(tasks: Mapping[str, Callable[[], Any]], action: str, progress: 
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            while any(future.running() for future in futures.values()):
+                stop_all()  # again and again: a task may be about to start its simulator
+                time.sleep(0.05)
             raise
     return {name: future.result() for name, future in futures.items()}
 
