@@ -117,6 +117,10 @@ class EnergyAnswer:
         """The changes of an assumption under which the claimed ratio is missed somewhere."""
         return tuple(case for case in self.sensitivities[1:] if not case.holds)
 
+    def case(self, label: str) -> Sensitivity:
+        """Return a case by its label."""
+        return next(case for case in self.sensitivities if case.label == label)
+
     def curve(self, name: str) -> EnergyCurve:
         """Return a curve by its name."""
         return next(curve for curve in self.curves if curve.name == name)
@@ -316,10 +320,13 @@ def _sensitivities(
             "toggles of rtl_gen's neurons, requantiser and ungated clock included",
             digital={name: simulated[f"{name}-{kind}"].neuron for name in counted},
         )
+    cut = {name: replace(neuron, gated=True) for name, neuron in counted.items()}
+    yield case("supply cut between results, digital side only", "leaks for a cycle per MAC only", cut)
     yield case(
-        "digital: supply cut between results",
-        "leaks for one cycle per result only",
-        digital={name: replace(neuron, gated=True) for name, neuron in counted.items()},
+        "supply cut between results, both sides",
+        "the same, and the mixed-signal neuron is on for a result at the largest rate",
+        cut,
+        replace(base, bias="gated", power_gated=True),
     )
     yield case("leakage: low power, both sides", low_power.title, low_counted, low_cell)
     yield case("leakage: low power, digital side only", low_power.title, low_counted)

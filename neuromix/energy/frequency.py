@@ -188,7 +188,8 @@ class MixedSignalCell:
     """A neuron of multiplying DACs whose currents meet on a wire, as its energy per MAC.
 
     ``n_units`` unit devices of a synapse load the node that has to settle; ``diode_units`` of them carry the
-    input current. A charge-mode cell (``charge``) moves charge on unit capacitors and takes no bias.
+    input current. A charge-mode cell (``charge``) moves charge on unit capacitors and takes no bias. With
+    ``power_gated`` the supply is cut while no result is computed, so that nothing leaks then.
     """
 
     topology: str
@@ -216,17 +217,23 @@ class MixedSignalCell:
     lsb_over_leakage: float = quantity(
         0.0, "", 0, 1e3, "least current of an LSB over the leakage of a cell; 0: no limit", "[A]"
     )
+    power_gated: bool = False
     adc_energy: float = quantity(0.0, "J", 0, 1e-9, "conversion per result; 0: analog output", "[A]")
 
     def __post_init__(self) -> None:
         check_quantities(self, f"mixed-signal cell {self.topology}")
 
     @property
+    def unit_capacitance(self) -> float:
+        """Gate of a unit transistor, or unit capacitor [F]."""
+        if self.charge:
+            return self.unit_capacitor
+        return self.unit_width * self.unit_length * self.process.gate_capacitance
+
+    @property
     def capacitance(self) -> float:
         """What has to settle for one MAC [F]."""
-        if self.charge:
-            return self.n_units * self.unit_capacitor
-        return self.n_units * self.unit_width * self.unit_length * self.process.gate_capacitance
+        return self.n_units * self.unit_capacitance
 
     @property
     def leakage(self) -> float:
@@ -272,7 +279,7 @@ class MixedSignalCell:
         tail = 2 * settling_time_constants(self.bits) * self.activation_load * slope * sized_for
         items = {
             "activation_bias": self.supply * tail * on_time / self.n_inputs,
-            "leakage": self.leakage / rate,
+            "leakage": self.leakage * (1 / sized_for if self.power_gated else 1 / rate),
         }
         if self.charge:
             items["mdac_charge"] = _ACTIVE_INPUT * _ACTIVE_WEIGHT * self.capacitance * self.supply**2

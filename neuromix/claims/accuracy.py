@@ -1,0 +1,236 @@
+"""What noise, mismatch and global variation cost a network: error increase over the quantised network."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from os import cpu_count
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.corner import CORNERS
+from analog_models.neuron import MixedSignalNeuronParameters
+from analog_models.noise import thermal_variance
+
+from ..config.experiment import NETWORKS
+from ..montecarlo import simulate_chips
+from ..network.datasets import Dataset, to_codes
+from ..network.network import Network
+from ..network.quantize import QuantizedNetwork, quantize
+from .study import AccuracyStudy
+
+__all__ = ["VARIATIONS", "AccuracyAnswer", "Condition", "Result", "answer_accuracy", "neuron_at"]
+
+Variation = Literal["none", "mismatch", "global"]
+VARIATIONS: dict[Variation, str] = {
+    "none": "noise alone",
+    "mismatch": "noise, mismatch and offset",
+    "global": "noise, mismatch, offset, ±3σ global",
+}
+"""What a chip suffers from besides noise. ``global`` is the worse of both corners."""
+
+_CORNERS: dict[Variation, tuple[str, ...]] = {
+    "none": ("tt",),
+    "mismatch": ("tt",),
+    "global": ("fs", "sf"),  # three deviations of the n-channel devices either way, 300 K, nominal supply
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a network is run on: noise power [V^2], full scale [V], width of its codes, variation."""
+
+    group: str
+    network: str
+    noise: float
+    full_scale: float
+    bits: int
+    variation: Variation
+
+    @property
+    def code_max(self) -> int:
+        """Largest activation code."""
+        return (1 << self.bits) - 1
+
+    @property
+    def lsb(self) -> float:
+        """Node voltage of one output code [V]."""
+        return self.full_scale / (self.code_max + 1)
+
+    @property
+    def noise_rms(self) -> float:
+        """Noise on the summing node [V rms]."""
+        return math.sqrt(self.noise)
+
+    @property
+    def noise_lsb(self) -> float:
+        """Noise on the summing node [LSB rms]."""
+        return self.noise_rms / self.lsb
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How many images of ``n_images`` the noise-free integers and each chip classify correctly."""
+
+    condition: Condition
+    n_images: int
+    reference_correct: int
+    correct: tuple[int, ...]
+
+    @property
+    def mean_increase(self) -> float:
+        """Mean error of the chips over that of the integers, a fraction of all images."""
+        return (self.reference_correct - float(np.mean(self.correct))) / self.n_images
+
+    @property
+    def worst_increase(self) -> float:
+        """Error of the worst chip over that of the integers, a fraction of all images."""
+        return (self.reference_correct - min(self.correct)) / self.n_images
+
+    @property
+    def reference_accuracy(self) -> float:
+        """Accuracy of the integers."""
+        return self.reference_correct / self.n_images
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyAnswer:
+    """All that was found of accuracy, and of which networks nothing could be: ``missing`` says why."""
+
+    study: AccuracyStudy
+    results: tuple[Result, ...]
+    missing: Mapping[str, str]
+    data_source: str
+
+    def of(self, group: str, **wanted: object) -> tuple[Result, ...]:
+        """Return the results of a group of networks whose condition has the ``wanted`` values."""
+        return tuple(
+            result
+            for result in self.results
+            if result.condition.group == group
+            and all(getattr(result.condition, name) == value for name, value in wanted.items())
+        )
+
+
+def answer_accuracy(
+    study: AccuracyStudy,
+    datasets: Mapping[str, Dataset],
+    groups: Sequence[str],
+    seed: int,
+    progress: Callable[[int, int], None],
+) -> AccuracyAnswer:
+    """Run every condition of the ``groups`` whose data set is among ``datasets`` and whose network is there.
+
+    Raises NetworkFileError or ValueError for a network that does not fit its data.
+    """
+    conditions, missing = [], {}
+    for group in groups:
+        if group not in datasets:
+            missing[group] = "no data"
+            continue
+        if not study.networks.get(group):
+            missing[group] = "no network"
+        for name in study.networks.get(group, ()):
+            if not _path(name).is_file():
+                missing[group] = f"network {name} is not there"
+                continue
+            conditions += list(_conditions(study, group, name))
+
+    results: list[Result] = []
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        progress(0, len(conditions))
+        quantised = cache(lambda network, bits: _quantised(network, bits))
+        jobs = [
+            pool.submit(_run, condition, quantised, datasets[condition.group], study, seed)
+            for condition in conditions
+        ]
+        try:
+            for job in jobs:
+                results.append(job.result())
+                progress(len(results), len(conditions))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    sources = dict.fromkeys(datasets[group].source for group in groups if group in datasets)
+    return AccuracyAnswer(
+        study=study, results=tuple(results), missing=missing, data_source="; ".join(sources)
+    )
+
+
+def neuron_at(condition: Condition) -> MixedSignalNeuronParameters:
+    """Return the neuron whose node has just the noise power and full scale of ``condition``.
+
+    The node's capacitance follows from the noise power; the activation pair compresses the full scale by as
+    much as in the default design, whatever the full scale.
+    """
+    default = MixedSignalNeuronParameters()
+    neuron = replace(
+        default,
+        node_capacitance=thermal_variance(1.0, default.noise_factor, default.temperature) / condition.noise,
+        node_full_scale=condition.full_scale,
+        degeneration=default.degeneration * condition.full_scale / default.node_full_scale,
+    )
+    if condition.variation == "none":
+        return replace(neuron, mismatch_factor=0, offset_factor=0, degeneration=math.inf)
+    return neuron
+
+
+def _conditions(study: AccuracyStudy, group: str, network: str) -> Iterator[Condition]:
+    """Yield every noise and variation at 8 bits for each full scale, then fewer bits at one full scale."""
+    widest = max(study.bits)
+    points = [(widest, full_scale) for full_scale in study.full_scales]
+    points += [(bits, study.bits_full_scale) for bits in study.bits if bits != widest]
+    for bits, full_scale in dict.fromkeys(points):
+        for noise in study.noise:
+            for variation in VARIATIONS:
+                yield Condition(
+                    group=group,
+                    network=network,
+                    noise=noise,
+                    full_scale=full_scale,
+                    bits=bits,
+                    variation=variation,
+                )
+
+
+def _run(
+    condition: Condition,
+    quantised: Callable[[str, int], QuantizedNetwork],
+    dataset: Dataset,
+    study: AccuracyStudy,
+    seed: int,
+) -> Result:
+    network = quantised(condition.network, condition.bits)
+    n_images = len(dataset.test_labels) if study.images == "all" else study.images
+    codes = to_codes(dataset.test_images[:n_images], condition.code_max)
+    labels = dataset.test_labels[:n_images]
+    neuron = neuron_at(condition)
+    correct: list[int] = []
+    for name in _CORNERS[condition.variation]:
+        at_corner = CORNERS[name].design(neuron)
+        found = simulate_chips(network, at_corner, codes, labels, chips=range(study.chips), seed=seed)
+        correct += [int(count) for count in found]
+    return Result(
+        condition=condition,
+        n_images=len(labels),
+        reference_correct=_correct(network, codes, labels),
+        correct=tuple(correct),
+    )
+
+
+def _correct(network: QuantizedNetwork, codes: NDArray[np.uint8], labels: NDArray[np.int64]) -> int:
+    return int(np.count_nonzero(network.classify(codes) == labels))
+
+
+def _quantised(name: str, bits: int) -> QuantizedNetwork:
+    return quantize(
+        Network.load(_path(name)), weight_max=(1 << (bits - 1)) - 1, activation_max=(1 << bits) - 1
+    )
+
+
+def _path(name: str) -> Path:
+    return Path(name) if name.endswith(".npz") else NETWORKS / f"{name}.npz"
