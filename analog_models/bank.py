@@ -12,7 +12,15 @@ from . import adc
 from .activation import saturate
 from .charge import bias_energy, capacitor_energy
 from .draw import MixedSignalNeuronDraw
-from .mdac import GRID_BITS, INPUT_LEVELS, WEIGHT_MAX, effective_weights, sum_products
+from .mdac import (
+    GRID_BITS,
+    INPUT_GRID_BITS,
+    INPUT_LEVELS,
+    WEIGHT_MAX,
+    effective_inputs,
+    effective_weights,
+    sum_products,
+)
 from .noise import step_normals
 
 if TYPE_CHECKING:
@@ -59,6 +67,8 @@ class MixedSignalNeuronBank:
         Signed trim codes, -128 to 127, one for all neurons or ``[post]``; 0 changes nothing.
     noise_seed :
         Seed of the thermal noise, 0 to 2^128 - 1; arrays of one chip need different seeds.
+    evaluation_time :
+        How long the lines settle before the converter looks [s]; infinite: until they have.
 
     Raises ValueError for codes out of range and shapes that do not fit ``draw``.
     """
@@ -75,6 +85,7 @@ class MixedSignalNeuronBank:
         offset_trim: ArrayLike = 0,
         gain_trim: ArrayLike = 0,
         noise_seed: int,
+        evaluation_time: float = math.inf,
     ) -> None:
         self.parameters = parameters
         self.n_neurons, self.n_axons = draw.n_neurons, draw.n_axons
@@ -86,17 +97,18 @@ class MixedSignalNeuronBank:
         codes = _codes("weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape)
         self._magnitudes = np.abs(codes.astype(np.int64))
         self._weights = effective_weights(codes, draw.bit_error)
-        largest = (INPUT_LEVELS - 1) * np.abs(self._weights).sum(axis=1).max()
+        self._inputs = effective_inputs(parameters.settled_fraction(self.n_neurons, evaluation_time))
+        largest = self._inputs.max() * np.abs(self._weights).sum(axis=1).max()
         if largest >= _EXACT:
+            grid = self._inputs.max() * 2.0**GRID_BITS
             raise ValueError(
                 f"mixed-signal bank: a neuron's sum of weight magnitudes must be below "
-                f"{_EXACT / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB, "
-                f"got {largest / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB"
+                f"{_EXACT / grid:.0f} LSB, got {largest / grid:.0f} LSB"
             )
         offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
         gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
         self._lsb = parameters.lsb(self._code_max)
-        self._scale = gain * 2.0 ** -(GRID_BITS + shift)
+        self._scale = gain * 2.0 ** -(GRID_BITS + INPUT_GRID_BITS + shift)
         ladder_noise = math.sqrt(parameters.ladder_noise_variance(self.n_axons)) * gain * 2.0**-shift
         self._noise = math.hypot(parameters.noise_sigma / self._lsb, ladder_noise)
         self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
@@ -110,7 +122,9 @@ class MixedSignalNeuronBank:
         """
         inputs = self._checked_inputs(input_codes)
         first_step = _whole("first_step", first_step, 0, _STEP_MAX)
-        level = sum_products(inputs, self._weights) * self._scale * self._neuron_gain + self._offset
+        level = (
+            sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain + self._offset
+        )
         if self._noise:
             level += self._noise * step_normals(self._noise_seed, first_step, len(inputs), self.n_neurons)
         activated = saturate(level, self.parameters.linear_range / self._lsb)
@@ -128,8 +142,7 @@ class MixedSignalNeuronBank:
         """Return the energy [J] of the given steps by item of :data:`analog_models.charge.ITEMS`.
 
         ``input_codes[step, pre]`` went in, ``codes[step, post]`` came out, and the currents flowed for
-        ``evaluation_time`` [s] in each step. Whether the array settles in that time is not checked; leakage,
-        weight memory and digital control are not in it.
+        ``evaluation_time`` [s] in each step. Leakage, weight memory and digital control are not in it.
         """
         inputs = self._checked_inputs(input_codes)
         if codes.shape != (len(inputs), self.n_neurons):
@@ -154,6 +167,7 @@ class MixedSignalNeuronBank:
         return {
             "input_dac": flowing(p.input_current * float(axon_drive.sum())),
             "mdac_gate": capacitor_energy(p.supply, p.line_capacitance(self.n_neurons), line_swing),
+            "line_driver": flowing(p.line_driver_current(self.n_neurons) * int(np.count_nonzero(inputs))),
             "mdac_bias": flowing(p.cell_current * float(axon_drive @ axon_units)),
             "mdac_charge": capacitor_energy(
                 p.supply, 2 / 3 * p.leg_capacitance, p.supply * float(axon_drive @ axon_bits)

@@ -9,7 +9,8 @@ Parameters describe a design, a draw one manufactured array, a bank that array w
 One evaluation, for every neuron at once (in the spirit of Chatterjee et al., ICRC 2017, whose circuit is not
 public):
 
-1. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`.
+1. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`. Of x there
+   is what the axon's line has settled to, :mod:`analog_models.settling`.
 2. The summing node turns the current into ``gain / 2^shift`` LSB per unit of ``acc``, times each neuron's own
    gain error and trim. It carries sampled thermal noise, :mod:`analog_models.noise`.
 3. The activation pair adds its offset and trim, and saturates, :mod:`analog_models.activation`.
@@ -30,13 +31,14 @@ from numpy.typing import ArrayLike, NDArray
 from .activation import linear_range
 from .bank import MixedSignalEvaluation, MixedSignalNeuronBank
 from .charge import gate_swing
-from .device import specific_current, transconductance_efficiency
+from .device import specific_current, thermal_voltage, transconductance_efficiency
 from .draw import MixedSignalNeuronDraw
 from .mdac import INPUT_LEVELS, TOPOLOGIES, WEIGHT_MAX, Topology
 from .mismatch import capacitor_sigma, current_sigma, draw_relative_error, pair_offset_sigma
 from .noise import thermal_variance
 from .process import GENERIC_65, Process
 from .quantity import check_quantities, choice, quantity
+from .settling import diode_fractions, driver_current, driver_fractions
 
 __all__ = [
     "MixedSignalEvaluation",
@@ -44,6 +46,10 @@ __all__ = [
     "MixedSignalNeuronDraw",
     "MixedSignalNeuronParameters",
 ]
+
+
+_DRIVER_IC = 1.0
+"""Inversion coefficient of a line's driver: the middle of moderate inversion, fast for its current [A]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,17 @@ class MixedSignalNeuronParameters:
     )
     input_current: float = quantity(
         1e-6, "A", 1e-12, 1e-2, "input DAC's full-scale current", "as a full cell [A]"
+    )
+    line_time_constant: float = quantity(
+        5e-9,
+        "s",
+        0,
+        1e-3,
+        "of the lines' drivers; 0: no driver, the diode drives",
+        "half an LSB in 40 ns [D]",
+    )
+    settling_factor: float = quantity(
+        1.0, "", 0, 10, "scales the lines' time constants; 0: settled at once", "as computed [D]"
     )
     node_capacitance: float = quantity(
         80e-15, "F", 1e-16, 1e-9, "summing node's capacitance", "0.5 LSB of noise [A]"
@@ -125,7 +142,8 @@ class MixedSignalNeuronParameters:
     def ideal(cls, **overrides: Any) -> Self:
         """Return a design without mismatch, noise, offset or compression, but for ``overrides``."""
         return replace(
-            cls(mismatch_factor=0, noise_factor=0, offset_factor=0, degeneration=math.inf), **overrides
+            cls(mismatch_factor=0, noise_factor=0, offset_factor=0, settling_factor=0, degeneration=math.inf),
+            **overrides,
         )
 
     @property
@@ -201,6 +219,26 @@ class MixedSignalNeuronParameters:
         gate = self.unit_width * self.unit_length * self.process.gate_capacitance
         return n_neurons * self.cell.gate_units * gate
 
+    def line_driver_current(self, n_neurons: int) -> float:
+        """Return the bias current of the driver of an axon's line [A]; it is in moderate inversion."""
+        if not self.line_time_constant:
+            return 0.0
+        gm_over_id = transconductance_efficiency(self.process, _DRIVER_IC, self.temperature)
+        return driver_current(self.line_capacitance(n_neurons), self.line_time_constant, gm_over_id)
+
+    def settled_fraction(self, n_neurons: int, time: float) -> NDArray[np.float64]:
+        """Return which part of each input code arrives in ``time`` [s], ``[code]``; all of it for ever."""
+        if not time > 0:
+            raise ValueError(f"mixed-signal bank: evaluation_time must be above 0 s, got {time}")
+        if self.cell.is_charge or not self.settling_factor or math.isinf(time):
+            return np.ones(INPUT_LEVELS)
+        time /= self.settling_factor
+        slope = self.process.slope_factor * thermal_voltage(self.temperature)
+        if self.line_time_constant:
+            return driver_fractions(self.line_swing, self.line_time_constant, slope, time)
+        with_diode = self.line_capacitance(n_neurons + 1)
+        return diode_fractions(self.line_swing, self.input_current, with_diode, slope, time)
+
     def ladder_noise_variance(self, n_axons: int) -> float:
         """Return the sampled noise power of a wire of C-2C ladders, each 2C, in units of ``sum(x * w)``.
 
@@ -255,6 +293,7 @@ class MixedSignalNeuronParameters:
         offset_trim: ArrayLike = 0,
         gain_trim: ArrayLike = 0,
         noise_seed: int,
+        evaluation_time: float = math.inf,
     ) -> MixedSignalNeuronBank:
         """Return the array ``draw`` with ``weights`` in it; the arguments are those of the bank."""
         return MixedSignalNeuronBank(
@@ -267,4 +306,5 @@ class MixedSignalNeuronParameters:
             offset_trim=offset_trim,
             gain_trim=gain_trim,
             noise_seed=noise_seed,
+            evaluation_time=evaluation_time,
         )
