@@ -132,9 +132,10 @@ def answer_accuracy(
         if group not in datasets:
             missing[group] = "no data"
             continue
-        if not study.networks.get(group):
+        networks = dict(study.networks.items()).get(group, ())
+        if not networks:
             missing[group] = "no network"
-        for name in study.networks.get(group, ()):
+        for name in networks:
             if not _path(name).is_file():
                 missing[group] = f"network {name} is not there"
                 continue

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from analog_models.mdac import TOPOLOGIES
+
 from ..energy.estimate import EnergyReport
 from ..energy.frequency import BIASES, DigitalNeuron, MixedSignalCell, WeightMemory, total
 from ..energy.generated import DRIVES, GeneratedNeuron
@@ -22,19 +24,12 @@ CLAIMED_RATIO = 100
 
 POINTS_PER_DECADE = 10
 
-TOPOLOGIES: Mapping[str, tuple[float, float, bool]] = {
-    "m2m": (26, 2, False),
-    "segmented": (48, 16, False),
-    "full_binary": (511, 256, False),
-    "c2c": (24, 1, True),
-}
 TOPOLOGY_LABELS = {
-    "full_binary": "full binary",
-    "segmented": "segmented",
     "m2m": "M-2M ladder",
+    "segmented": "segmented",
+    "full_binary": "full binary",
     "c2c": "C-2C charge",
 }
-_LP = "low-power leakage"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +151,10 @@ def answer_energy(
         for name, lane in digital.items()
         if lane.drive != "random"
     ]
-    for topology in TOPOLOGIES:
-        for bias in BIASES if not TOPOLOGIES[topology][2] else ("scaled",):
-            neuron = replace(cell(study, table, topology), bias=bias)
+    for topology in TOPOLOGY_LABELS:
+        plain = cell(study, table, topology)
+        for bias in BIASES if not plain.charge else BIASES[1:2]:
+            neuron = replace(plain, bias=bias)
             curves.append(
                 EnergyCurve(
                     name=f"{topology}-{bias}",
@@ -191,17 +187,12 @@ def answer_energy(
 
 def cell(study: EnergyStudy, table: PriceTable, topology: str, **changes: Any) -> MixedSignalCell:
     """Return the mixed-signal neuron of the base case with another ``topology`` and ``changes``."""
-    n_units, diode_units, charge = TOPOLOGIES[topology]
     settings: dict[str, Any] = {
-        "topology": topology,
-        "n_units": n_units,
-        "diode_units": diode_units,
-        "charge": charge,
         "n_inputs": study.fan_in,
         "rate_max": study.rate_max,
         "leakage_price": table.price("leakage_switch") / 1e-6,
     }
-    return MixedSignalCell(**settings | changes)
+    return MixedSignalCell.of(TOPOLOGIES[topology], **settings | changes)
 
 
 def lane_name(lane: Lane) -> str:
@@ -271,9 +262,7 @@ def _sensitivities(
     }
     low_cell = cell(study, low_power, base.topology)
     hot = table.leakage_scale(table.supply, study.hot)
-    hot_counted = {
-        name: replace(neuron, leakage=neuron.leakage * hot) for name, neuron in counted.items()
-    }
+    hot_counted = {name: replace(neuron, leakage=neuron.leakage * hot) for name, neuron in counted.items()}
 
     def case(
         label: str,
@@ -368,13 +357,11 @@ def _sensitivities(
         if bias != base.bias:
             note = f"sized for {study.rate_max / 1e6:g} MHz" + (", always on" if bias == "fixed" else "")
             yield case(f"{bias} bias", note, analog=replace(base, bias=bias))
-    for topology in TOPOLOGIES:
+    for topology, label in TOPOLOGY_LABELS.items():
         if topology != base.topology:
-            yield case(
-                TOPOLOGY_LABELS[topology],
-                f"{TOPOLOGIES[topology][0]:g} units",
-                analog=cell(study, table, topology),
-            )
+            other = cell(study, table, topology)
+            devices = "capacitors" if other.charge else "transistors, diode included"
+            yield case(label, f"{other.n_units:g} unit {devices}", analog=other)
     yield case(
         f"fan-in {large}",
         "parallel and serial of counted cells",

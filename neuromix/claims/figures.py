@@ -50,9 +50,7 @@ def accuracy_figures(answer: AccuracyAnswer) -> dict[str, str]:
     study = answer.study
     widest = max(study.bits)
     by_full_scale = [result for result in answer.results if result.condition.bits == widest]
-    by_bits = [
-        result for result in answer.results if result.condition.full_scale == study.bits_full_scale
-    ]
+    by_bits = [result for result in answer.results if result.condition.full_scale == study.bits_full_scale]
     figures = {}
     if len(study.full_scales) > 1 and by_full_scale:
         figures["full_scale"] = _accuracy_figure(by_full_scale, "full_scale", "full scale of the node [V]")
@@ -70,7 +68,9 @@ def _energy_figure(answer: EnergyAnswer) -> str:
             side, _, rest = curve.name.partition("-")
             if side in BACK_END_COLORS:
                 color, line = BACK_END_COLORS[side], "-" if rest == "counted" else "--"
-                label = f"{back_end_label(side)}, {'counted cells' if rest == 'counted' else 'generated Verilog'}"
+                label = (
+                    f"{back_end_label(side)}, {'counted cells' if rest == 'counted' else 'generated Verilog'}"
+                )
             else:
                 color, line, label = TOPOLOGY_COLORS[side], BIAS_LINES[rest], curve.label
             points = [
@@ -159,8 +159,14 @@ def _accuracy_figure(results: Sequence[Result], field: str, label: str) -> str:
             for name, limit in CLAIMED_POINTS.items():
                 axes.axhline(limit, color=QUIET, lw=0.8)
                 axes.annotate(
-                    name, (1, limit), xycoords=("axes fraction", "data"), xytext=(0, 2),
-                    textcoords="offset points", ha="right", size=8, color=QUIET,
+                    name,
+                    (1, limit),
+                    xycoords=("axes fraction", "data"),
+                    xytext=(0, 2),
+                    textcoords="offset points",
+                    ha="right",
+                    size=8,
+                    color=QUIET,
                 )
             axes.set_title(network)
             axes.set_yscale("symlog", linthresh=0.1)
@@ -190,13 +196,23 @@ def _draw_increase(axes: Axes, results: Sequence[Result], field: str, color: str
     """Draw the worst chip as a line and the mean as hollow dots."""
     x = [getattr(result.condition, field) for result in results]
     axes.plot(x, [100 * result.worst_increase for result in results], color=color, ls=line, marker="o", ms=4)
-    axes.plot(x, [100 * result.mean_increase for result in results], color=color, ls="", marker="o", mfc="white", ms=4)
+    axes.plot(
+        x,
+        [100 * result.mean_increase for result in results],
+        color=color,
+        ls="",
+        marker="o",
+        mfc="white",
+        ms=4,
+    )
 
 
 def _legend(noises: Sequence[float]) -> Iterator[Line2D]:
     for variation, color in VARIATION_COLORS.items():
         yield Line2D([], [], color=color, lw=1.8, label=VARIATIONS[variation])
     for noise, line in zip(noises, NOISE_LINES, strict=False):
-        yield Line2D([], [], color="#1c2329", ls=line, label=f"{noise * 1e6:g}e-6 V² = {noise**0.5 * 1e3:.2g} mV rms")
+        yield Line2D(
+            [], [], color="#1c2329", ls=line, label=f"{noise * 1e6:g}e-6 V² = {noise**0.5 * 1e3:.2g} mV rms"
+        )
     yield Line2D([], [], color="#1c2329", ls="", marker="o", ms=4, label="worst chip")
     yield Line2D([], [], color="#1c2329", ls="", marker="o", mfc="white", ms=4, label="mean of chips")

@@ -43,7 +43,9 @@ class EnergyStudy(Section):
 class AccuracyStudy(Section):
     """Assumptions of the accuracy of networks of mixed-signal neurons."""
 
-    networks: dict[Literal["mnist", "cnn"], tuple[str, ...]] = Field(description="Networks by claim.")
+    networks: dict[Literal["mnist", "cnn", "cifar10"], tuple[str, ...]] = Field(
+        description="Networks by claim."
+    )
     noise: tuple[Noise, ...] = Field(min_length=1, description="Noise powers on the summing node.")
     full_scales: tuple[FullScale, ...] = Field(min_length=1, description="Swings of all output codes.")
     bits: tuple[Bits, ...] = Field(min_length=1, description="Widths of weights and activations.")
@@ -59,7 +61,9 @@ class Study(Section):
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Study")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60, description="Results go to build/<name>.")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60, description="Results go to build/<name>."
+    )
     title: str = Field(description="Heading of the report.")
     seed: Whole = Field(default=1, ge=0, le=2**32 - 1, description="Source of all randomness.")
     energy: EnergyStudy
@@ -69,8 +73,15 @@ class Study(Section):
     def _rates_in_order(self) -> "Study":
         low, high = self.energy.rates
         if low >= high:
-            raise ValueError(f"study: rates must be the lower and the higher one, got {low:g} and {high:g} Hz")
+            raise ValueError(
+                f"study: rates must be the lower and the higher one, got {low:g} and {high:g} Hz"
+            )
         return self
+
+    def with_network(self, group: Literal["mnist", "cnn", "cifar10"], network: str) -> "Study":
+        """Return the study with ``network``, a shipped name or a path, as the one of ``group``."""
+        networks = {**self.accuracy.networks, group: (network,)}
+        return self.model_copy(update={"accuracy": self.accuracy.model_copy(update={"networks": networks})})
 
     def quick(self) -> "Study":
         """Return the study cut down to a look: fewer chips, images, widths and full scales."""
@@ -100,6 +111,8 @@ def load_study(name_or_path: str) -> Study:
     if name_or_path not in shipped and path.suffix not in (".yaml", ".yml"):
         close = difflib.get_close_matches(name_or_path, shipped, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
-        message = f"must be a shipped study ({', '.join(shipped)}) or a .yaml file, got {name_or_path!r}{hint}"
+        message = (
+            f"must be a shipped study ({', '.join(shipped)}) or a .yaml file, got {name_or_path!r}{hint}"
+        )
         raise ExperimentError([Problem(Place("study"), "", message)])
     return load_document(Study, path)

@@ -20,6 +20,9 @@ JOURNAL = "Chatterjee et al., IEEE TVLSI 27(6), 2019"
 
 _FEMTOJOULE = 1e-15
 
+NAMED_CASES = 4
+"""How many cases a verdict names; the table of sensitivities has them all."""
+
 Outcome = Literal["holds", "holds if", "does not hold because", "not checked because"]
 
 
@@ -67,9 +70,8 @@ def _orders(answer: EnergyAnswer) -> Claim:
     low, high = answer.study.rates
     leakage = answer.base_items[f"parallel digital at {low:g} Hz"]
     share = leakage["leakage"] / math.fsum(leakage.values())
-    outcome, reason = _over_cases(
-        answer, [(case, is_met(case)) for case in answer.sensitivities], ("parallel",)
-    )
+    cases = [(case, is_met(case)) for case in answer.sensitivities]
+    outcome, reason = _over_cases(answer, cases, ("parallel",))
     return Claim(
         name="energy-orders",
         group="energy",
@@ -81,7 +83,7 @@ def _orders(answer: EnergyAnswer) -> Claim:
         f"{percent(share)} of the digital energy",
         outcome=outcome,
         reason=reason,
-        conditions=_energy_conditions(answer),
+        conditions=(*_energy_conditions(answer), *_listing(cases)),
         numbers={
             "ratio_min": min(base.ratio),
             "ratio_max": max(base.ratio),
@@ -95,9 +97,8 @@ def _orders(answer: EnergyAnswer) -> Claim:
 def _hundredfold(answer: EnergyAnswer) -> Claim:
     """Judge: more than 100 times at every frequency, against two digital neurons."""
     base = answer.base_case
-    outcome, reason = _over_cases(
-        answer, [(case, case.holds) for case in answer.sensitivities], ("parallel", "serial")
-    )
+    cases = [(case, case.holds) for case in answer.sensitivities]
+    outcome, reason = _over_cases(answer, cases, ("parallel", "serial"))
     found = "; ".join(
         f"{name}: least {_times(curve.minimum)} at {_where(answer, curve)}"
         for name, curve in base.against.items()
@@ -111,7 +112,7 @@ def _hundredfold(answer: EnergyAnswer) -> Claim:
         found=f"{found}; serial at the same clock instead of the same rate: least {_times(same_clock.minimum)}",
         outcome=outcome,
         reason=reason,
-        conditions=_energy_conditions(answer),
+        conditions=(*_energy_conditions(answer), *_listing(cases)),
         numbers={f"ratio_min_{name}": curve.minimum for name, curve in base.against.items()}
         | {"ratio_min_serial_same_clock": same_clock.minimum},
     )
@@ -137,9 +138,10 @@ def _femtojoule(answer: EnergyAnswer) -> Claim:
     else:
         outcome = "does not hold because"
         reason = (
-            f"the least of all topologies and biases is {significant(least / _FEMTOJOULE)} fJ, "
-            f"with {label} at {with_prefix(rate, 'Hz')}: {significant(answer.base.n_units)} units of "
-            f"{answer.base.unit_capacitance * 1e15:.2g} fF must settle to {answer.base.bits} bits"
+            f"the least of all topologies, biases and rates is {significant(least / _FEMTOJOULE)} fJ, with {label} "
+            f"at {with_prefix(rate, 'Hz')}; the M-2M ladder takes at least "
+            f"{significant(_least(answer, 'm2m') / _FEMTOJOULE)} fJ, the full binary cell "
+            f"{significant(_least(answer, 'full_binary') / _FEMTOJOULE)} fJ"
         )
     return Claim(
         name="energy-femtojoule",
@@ -154,15 +156,22 @@ def _femtojoule(answer: EnergyAnswer) -> Claim:
     )
 
 
+def _least(answer: EnergyAnswer, topology: str) -> float:
+    return min(min(curve.energy_per_mac) for curve in answer.curves if curve.name.startswith(f"{topology}-"))
+
+
 def _over_cases(
     answer: EnergyAnswer, cases: Sequence[tuple[Sensitivity, bool]], sides: Sequence[str]
 ) -> tuple[Outcome, str]:
     """Word the verdict: ``cases[0]`` is the base, the others change one of its assumptions or more."""
 
+    def least(case: Sensitivity) -> float:
+        return min(case.against[side].minimum for side in sides)
+
     def listed(chosen: Sequence[Sensitivity]) -> str:
-        return ", ".join(
-            f"{case.label} ({_times(min(case.against[side].minimum for side in sides))})" for case in chosen
-        )
+        worst = sorted(chosen, key=least)[:NAMED_CASES]
+        more = f" and {len(chosen) - len(worst)} more" if len(chosen) > len(worst) else ""
+        return ", ".join(f"{case.label} ({_times(least(case))})" for case in worst) + more
 
     holding = [case for case, is_met in cases if is_met]
     failing = [case for case, is_met in cases if not is_met]
@@ -175,9 +184,16 @@ def _over_cases(
         return (
             "holds if",
             f"one of these changes to the base case is made: {listed(holding)}; not in the base case "
-            f"({_times(min(base.against[side].minimum for side in sides))}), nor with: {listed(failing[1:])}",
+            f"({_times(least(base))}), nor with: {listed(failing[1:])}",
         )
     return "does not hold because", f"the least ratio is {listed(failing)}"
+
+
+def _listing(cases: Sequence[tuple[Sensitivity, bool]]) -> Iterator[str]:
+    """Yield which cases meet a claim and which do not."""
+    for word, wanted in (("met", True), ("not met", False)):
+        names = ", ".join(case.label for case, is_met in cases if is_met == wanted)
+        yield f"{word}: {names or 'in no case'}"
 
 
 def _energy_conditions(answer: EnergyAnswer) -> tuple[str, ...]:
@@ -286,9 +302,7 @@ def judge_accuracy(answer: AccuracyAnswer, groups: Sequence[str]) -> Iterator[Cl
 
 def _judge(statement: _Statement, answer: AccuracyAnswer) -> Claim:
     widest = max(answer.study.bits)
-    results = answer.of(
-        statement.group, bits=widest, noise=statement.noise, variation=statement.variation
-    )
+    results = answer.of(statement.group, bits=widest, noise=statement.noise, variation=statement.variation)
     if not results:
         why = answer.missing.get(statement.group, f"the study has no noise of {statement.noise:g} V^2")
         return Claim(
@@ -327,10 +341,7 @@ def _judge(statement: _Statement, answer: AccuracyAnswer) -> Claim:
         conditions=(
             f"{widest} bit; {VARIATIONS[statement.variation]}; worst of {n_chips} chips, "
             f"{results[0].n_images} test images; networks {', '.join(sorted({r.condition.network for r in results}))}",
-            *(
-                f"{full_scale:g} V full scale: {_noise_text(result)}"
-                for full_scale, result in worst.items()
-            ),
+            *(f"{full_scale:g} V full scale: {_noise_text(result)}" for full_scale, result in worst.items()),
             "error increase over the quantised network without noise, in points of percent of all images",
         ),
         numbers={

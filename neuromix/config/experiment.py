@@ -279,9 +279,7 @@ class ExperimentConfig(Section):
     network: Annotated[Path, BeforeValidator(ShippedOrPath("network", NETWORKS, ".npz"))] = Field(
         description="Trained network: a shipped name, or the path of an .npz relative to the experiment file."
     )
-    data: DigitsData | IdxData | Cifar10Data = Field(
-        discriminator="kind", description="Images to classify."
-    )
+    data: DigitsData | IdxData | Cifar10Data = Field(discriminator="kind", description="Images to classify.")
     images: Annotated[
         Annotated[int, Strict(), Field(ge=1)] | Literal["all"], Says("a whole number of at least 1, or 'all'")
     ] = Field(default="all", description="How many test images are classified.")

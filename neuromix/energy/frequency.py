@@ -14,12 +14,16 @@ from EKV and from the settling of a mirror::
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
 
 from analog_models.device import specific_current, thermal_voltage
+from analog_models.mdac import MAGNITUDE_BITS, WEIGHT_MAX, Topology
 from analog_models.noise import thermal_variance
 from analog_models.process import GENERIC_65, Process
 from analog_models.quantity import check_quantities, quantity
+from analog_models.settling import settling_time
 
 from .estimate import EnergyReport
 from .prices import PriceTable
@@ -32,6 +36,7 @@ __all__ = [
     "Settling",
     "WeightMemory",
     "settling_time_constants",
+    "total",
     "worst_case_time_constants",
 ]
 
@@ -45,8 +50,10 @@ Settling = Literal["linear", "worst_case"]
 _BITS = 8
 _ACTIVE_INPUT = 0.5
 """Mean input code over full scale, of uniform codes."""
-_ACTIVE_WEIGHT = 0.5
-"""Mean magnitude of a weight over full scale, of uniform weights."""
+_SET_BITS = MAGNITUDE_BITS / 2
+"""Mean number of bits of a uniform weight that are 1."""
+_LADDER_LOAD = 2 / 3
+"""Capacitance that a leg of a C-2C ladder shows to its driver, over its own."""
 _OFF_BRANCHES = 0.5
 """Mean share of the bits of a weight that are 0: their switches are off and leak."""
 
@@ -174,27 +181,28 @@ def settling_time_constants(bits: int) -> float:
 def worst_case_time_constants(bits: int, offset: float) -> float:
     """Return the same for the worst step of a weak-inversion mirror, in units of ``C n U_T / I_full_scale``.
 
-    The closed form ``I(t) = I_in / (1 + (I_in/I_0 - 1) exp(-t I_in / (C n U_T)))`` is slowest downwards: from
-    full scale to nothing, where only the ``offset`` bias (a fraction of full scale) discharges the gate.
+    From :func:`analog_models.settling.settling_time`: the worst step goes from full scale down to nothing,
+    where only the ``offset`` bias, a fraction of full scale, is left to discharge the gate.
     """
     if offset <= 0:
         return math.inf
-    start, end, error = 1 + offset, offset, 2.0 ** -(bits + 1)
-    return math.log((1 - end / start) * (end + error) / error) / end
+    return settling_time(1 + offset, offset, tolerance=2.0 ** -(bits + 1), capacitance=1, slope=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixedSignalCell:
     """A neuron of multiplying DACs whose currents meet on a wire, as its energy per MAC.
 
-    ``n_units`` unit devices of a synapse load the node that has to settle; ``diode_units`` of them carry the
-    input current. A charge-mode cell (``charge``) moves charge on unit capacitors and takes no bias. With
+    ``n_units`` unit devices of a synapse have to settle; the ``diode_units`` among them carry the input
+    current. The cell draws ``drawn`` of the input current from the supply on the average of uniform weights,
+    what a divider drains included. A charge-mode cell moves charge on unit capacitors and takes no bias. With
     ``power_gated`` the supply is cut while no result is computed, so that nothing leaks then.
     """
 
     topology: str
     n_units: float
     diode_units: float = 1.0
+    drawn: float = 0.5
     charge: bool = False
     n_inputs: int = 25
     bias: Bias = "scaled"
@@ -203,10 +211,12 @@ class MixedSignalCell:
     process: Process = GENERIC_65
     temperature: float = quantity(300.0, "K", 200, 450, "junction temperature", "room temperature [A]")
     supply: float = quantity(1.0, "V", 0.2, 3.6, "analog supply", "65 nm core supply [A]")
-    rate_max: float = quantity(100e6, "Hz", 1e3, 1e10, "rate that fixed and gated biases are sized for", "[A]")
+    rate_max: float = quantity(
+        100e6, "Hz", 1e3, 1e10, "rate that fixed and gated biases are sized for", "[A]"
+    )
     unit_width: float = quantity(0.2e-6, "m", 50e-9, 1e-4, "gate width of a unit device", "0.47 fF [M]")
     unit_length: float = quantity(0.2e-6, "m", 50e-9, 1e-4, "gate length of a unit device", "0.47 fF [M]")
-    unit_capacitor: float = quantity(1e-15, "F", 1e-17, 1e-12, "unit of a C-2C ladder", "metal finger [A]")
+    unit_capacitor: float = quantity(2e-15, "F", 1e-17, 1e-12, "unit of a C-2C ladder", "0.6 % mismatch [A]")
     offset: float = quantity(0.125, "", 0, 10, "offset bias over full scale, worst-case settling", "[A]")
     switch_width: float = quantity(0.12e-6, "m", 50e-9, 1e-4, "gate width of a bit's switch", "minimum [A]")
     leakage_price: float = quantity(49e-3, "W/m", 0, 1, "leakage of an off switch per width", "price table")
@@ -222,6 +232,19 @@ class MixedSignalCell:
 
     def __post_init__(self) -> None:
         check_quantities(self, f"mixed-signal cell {self.topology}")
+
+    @classmethod
+    def of(cls, topology: Topology, **changes: Any) -> Self:
+        """Return a cell of ``topology`` with a diode of its own, of full-scale current."""
+        diode_units = 0.0 if topology.is_charge else (WEIGHT_MAX + 1) / topology.gate_lsbs
+        settings: dict[str, Any] = {
+            "topology": topology.name,
+            "n_units": topology.n_units + diode_units,
+            "diode_units": diode_units,
+            "drawn": float(np.mean(topology.drawn)) / (WEIGHT_MAX + 1),
+            "charge": topology.is_charge,
+        }
+        return cls(**settings | changes)
 
     @property
     def unit_capacitance(self) -> float:
@@ -282,13 +305,13 @@ class MixedSignalCell:
             "leakage": self.leakage * (1 / sized_for if self.power_gated else 1 / rate),
         }
         if self.charge:
-            items["mdac_charge"] = _ACTIVE_INPUT * _ACTIVE_WEIGHT * self.capacitance * self.supply**2
+            legs = _SET_BITS * _LADDER_LOAD * self.unit_capacitor
+            items["mdac_charge"] = _ACTIVE_INPUT * legs * self.supply**2
             items["node"] = self.node_capacitance * self.supply * self.node_swing / self.n_inputs
         else:
-            mean = _ACTIVE_INPUT * (1 + _ACTIVE_WEIGHT)  # input mirror and output, of uniform codes
-            if self.settling == "worst_case":
-                mean += self.offset * (1 + _ACTIVE_WEIGHT)
-            items["mdac_bias"] = self.supply * mean * self.full_scale_current(sized_for) * on_time
+            mean_input = _ACTIVE_INPUT + (self.offset if self.settling == "worst_case" else 0)
+            current = mean_input * (1 + self.drawn) * self.full_scale_current(sized_for)
+            items["mdac_bias"] = self.supply * current * on_time
         if self.adc_energy:
             items["adc"] = self.adc_energy / self.n_inputs
         if memory is not None:

@@ -74,15 +74,19 @@ def environment() -> Environment:
 
 def render_html(report: Report) -> str:
     """Return the report as one HTML page that needs nothing but itself."""
-    return environment().get_template("report.html").render(
-        report=report,
-        headings=HEADINGS,
-        summary=[_summary_row(report, result) for result in report.back_ends],
-        components=_side_by_side({result.name: result.components for result in report.back_ends}),
-        blocks=_side_by_side({result.name: result.by_block for result in report.back_ends}),
-        ratios=_energy_ratios(report),
-        remarks=remarks(report),
-        figures=draw_figures(report),
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            headings=HEADINGS,
+            summary=[_summary_row(report, result) for result in report.back_ends],
+            components=_side_by_side({result.name: result.components for result in report.back_ends}),
+            blocks=_side_by_side({result.name: result.by_block for result in report.back_ends}),
+            ratios=_energy_ratios(report),
+            remarks=remarks(report),
+            figures=draw_figures(report),
+        )
     )
 
 

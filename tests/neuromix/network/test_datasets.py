@@ -272,5 +272,7 @@ def test_missing_and_pickled_cifar10_are_refused(cifar: Path) -> None:
     cifar_fails(cifar, cifar, "test_batch.bin (binary version) must be there, got none")
     (cifar / "test_batch").write_bytes(b"a pickle")
     cifar_fails(
-        cifar, cifar, "test_batch.bin (binary version) must be there, got the Python version, which is not read"
+        cifar,
+        cifar,
+        "test_batch.bin (binary version) must be there, got the Python version, which is not read",
     )
