@@ -21,7 +21,7 @@ from ..montecarlo import simulate_chips
 from ..network.datasets import Dataset, to_codes
 from ..network.network import Network
 from ..network.quantize import QuantizedNetwork, quantize
-from .study import AccuracyStudy
+from .study import AccuracyStudy, NetworkGroup
 
 __all__ = ["VARIATIONS", "AccuracyAnswer", "Condition", "Result", "answer_accuracy", "neuron_at"]
 
@@ -44,7 +44,7 @@ _CORNERS: dict[Variation, tuple[str, ...]] = {
 class Condition:
     """What a network is run on: noise power [V^2], full scale [V], width of its codes, variation."""
 
-    group: str
+    group: NetworkGroup
     network: str
     noise: float
     full_scale: float
@@ -99,14 +99,18 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class AccuracyAnswer:
-    """All that was found of accuracy, and of which networks nothing could be: ``missing`` says why."""
+    """All that was found of accuracy, and of which networks nothing could be: ``missing`` says why.
+
+    ``training`` says of each network how robust it was trained to be.
+    """
 
     study: AccuracyStudy
     results: tuple[Result, ...]
-    missing: Mapping[str, str]
+    training: Mapping[str, str]
+    missing: Mapping[NetworkGroup, str]
     data_source: str
 
-    def of(self, group: str, **wanted: object) -> tuple[Result, ...]:
+    def of(self, group: NetworkGroup, **wanted: object) -> tuple[Result, ...]:
         """Return the results of a group of networks whose condition has the ``wanted`` values."""
         return tuple(
             result
@@ -119,7 +123,7 @@ class AccuracyAnswer:
 def answer_accuracy(
     study: AccuracyStudy,
     datasets: Mapping[str, Dataset],
-    groups: Sequence[str],
+    groups: Sequence[NetworkGroup],
     seed: int,
     progress: Callable[[int, int], None],
 ) -> AccuracyAnswer:
@@ -127,12 +131,13 @@ def answer_accuracy(
 
     Raises NetworkFileError or ValueError for a network that does not fit its data.
     """
-    conditions, missing = [], {}
+    conditions: list[Condition] = []
+    missing: dict[NetworkGroup, str] = {}
     for group in groups:
         if group not in datasets:
             missing[group] = "no data"
             continue
-        networks = dict(study.networks.items()).get(group, ())
+        networks = study.networks.get(group, ())
         if not networks:
             missing[group] = "no network"
         for name in networks:
@@ -158,7 +163,11 @@ def answer_accuracy(
             raise
     sources = dict.fromkeys(datasets[group].source for group in groups if group in datasets)
     return AccuracyAnswer(
-        study=study, results=tuple(results), missing=missing, data_source="; ".join(sources)
+        study=study,
+        results=tuple(results),
+        training={condition.network: _training(condition.network) for condition in conditions},
+        missing=missing,
+        data_source="; ".join(sources),
     )
 
 
@@ -180,7 +189,7 @@ def neuron_at(condition: Condition) -> MixedSignalNeuronParameters:
     return neuron
 
 
-def _conditions(study: AccuracyStudy, group: str, network: str) -> Iterator[Condition]:
+def _conditions(study: AccuracyStudy, group: NetworkGroup, network: str) -> Iterator[Condition]:
     """Yield every noise and variation at 8 bits for each full scale, then fewer bits at one full scale."""
     widest = max(study.bits)
     points = [(widest, full_scale) for full_scale in study.full_scales]
@@ -230,6 +239,18 @@ def _correct(network: QuantizedNetwork, codes: NDArray[np.uint8], labels: NDArra
 def _quantised(name: str, bits: int) -> QuantizedNetwork:
     return quantize(
         Network.load(_path(name)), weight_max=(1 << (bits - 1)) - 1, activation_max=(1 << bits) - 1
+    )
+
+
+def _training(name: str) -> str:
+    """Say which noise the network was trained with: what it has seen there, it shrugs off."""
+    provenance = Network.load(_path(name)).provenance
+    noises = {what: float(provenance.get(f"{what}_noise", 0)) for what in ("weight", "activation")}
+    if not any(noises.values()):
+        return "trained without noise, as far as the file tells"
+    return (
+        f"trained with {100 * noises['weight']:g} % noise on weights and {255 * noises['activation']:g} LSB on "
+        "activations"
     )
 
 

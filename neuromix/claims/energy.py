@@ -1,4 +1,4 @@
-"""Energy per MAC against rate: two digital neurons, the mixed-signal topologies and biases, and what matters."""
+"""Energy per MAC against rate: two digital neurons, the mixed-signal ones, and which assumptions matter."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ TOPOLOGY_LABELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """A digital neuron by one of two routes: its energy [J] and leakage [W] per lane, what the energy is of."""
+    """A digital neuron by one of two routes, and what its energy per MAC [J] is made of where known."""
 
     neuron: DigitalNeuron
     drive: str
@@ -372,7 +372,7 @@ def _sensitivities(
     )
     yield case(
         "a whole neuron",
-        f"gated bias above leakage, worst-case settling (FS/2), summing node for {study.noise[0] * 1e6:g}e-6 V^2, "
+        f"gated bias above leakage, worst-case settling (FS/2), node for {study.noise[0] * 1e6:g}e-6 V^2, "
         "ADC, weight memory, low-power leakage on both sides",
         low_counted,
         replace(
@@ -389,5 +389,5 @@ def _sensitivities(
 
 
 def _ratio(digital: float, analog: float) -> float:
-    """Return how many times ``analog`` the ``digital`` energy is; 0 where the analog neuron cannot, or both."""
+    """Return how many times ``analog`` the ``digital`` energy is; 0 where the analog neuron cannot."""
     return 0.0 if math.isinf(analog) else digital / analog

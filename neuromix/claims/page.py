@@ -21,18 +21,16 @@ from .verdict import Claim, points
 __all__ = ["StudyReport", "claim_table", "to_dict", "write_study"]
 
 LIMITS = (
-    "The circuit of the papers is not public: this is a current-mode neuron in their spirit, with the MDAC "
-    "topologies of analog_models. Claims are compared, nothing of theirs is reproduced.",
+    "The papers' circuit is not public: this is a current-mode neuron in their spirit. Claims are compared.",
     "A rate is results per second and neuron. A serial neuron at the same clock instead gives N times fewer.",
-    "Digital prices are those of a predictive 65 nm card, without glitches outside the multiplier, clock buffers or "
-    "layout; good to a factor of two. Neither side scales its supply with the rate.",
-    "A mirror that settles linearly at full-scale current is the mixed-signal neuron's best case; worst-case "
-    "settling is a case of its own.",
-    "A scaled bias of a few picoamperes at 1 kHz lies far below what a general-purpose switch leaks: see the case "
-    "'bias above leakage'. A gated bias does not have this trouble.",
-    "Global variation shifts all devices of a chip together, which mirrors cancel; mismatch between devices does not "
-    "cancel. Thermal noise is white and new for each result.",
-    "The worst of n chips grows with n: it is no bound.",
+    "Digital prices: a predictive 65 nm card, no clock buffers, no layout, glitches in the multiplier only.",
+    "Prices are good to a factor of two. No supply follows the rate, on either side.",
+    "A mirror that settles linearly at its full-scale current is the mixed-signal neuron's best case.",
+    "A scaled bias of picoamperes lies far below what a general-purpose switch leaks: 'bias above leakage'.",
+    "A gated bias is sized for the largest rate and does not have this trouble.",
+    "Global variation shifts all devices of a chip together, which mirrors cancel; mismatch does not cancel.",
+    "Noise is white and new for each result. Slow flicker noise is an offset that drifts; it is not in here.",
+    "The worst of n chips gets worse with n: it is no bound.",
 )
 """What the answers leave out or assume; belongs under them."""
 
@@ -79,7 +77,7 @@ def write_study(report: StudyReport, folder: Path) -> Path:
 
 
 def to_dict(report: StudyReport) -> dict[str, Any]:
-    """Return all of it as JSON-ready data with the unit in the key; null where a neuron cannot give a rate."""
+    """Return all of it as JSON-ready data, units in the keys; null where a neuron cannot give a rate."""
     data: dict[str, Any] = {
         "name": report.study.name,
         "title": report.study.title,

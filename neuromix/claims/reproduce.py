@@ -11,7 +11,7 @@ from ..report.collect import tool_versions
 from .accuracy import AccuracyAnswer, answer_accuracy
 from .energy import EnergyAnswer, answer_energy
 from .page import StudyReport, write_study
-from .study import Study
+from .study import NetworkGroup, Study
 from .verdict import GROUPS, Claim, Group, judge_accuracy, judge_energy
 
 __all__ = ["DataFolders", "reproduce"]
@@ -56,7 +56,7 @@ def reproduce(
         )
         claims += judge_energy(energy)
         seconds["energy"] = time.monotonic() - start
-    networks = [group for group in groups if group != "energy"]
+    networks: list[NetworkGroup] = [group for group in groups if group != "energy"]
     if networks:
         before = time.monotonic()
         accuracy = answer_accuracy(

@@ -10,9 +10,11 @@ from ..config import ExperimentError, Problem, Quantity, load_document
 from ..config.experiment import Section, Whole
 from ..config.problems import Place
 
-__all__ = ["AccuracyStudy", "EnergyStudy", "Study", "load_study", "shipped_studies"]
+__all__ = ["AccuracyStudy", "EnergyStudy", "NetworkGroup", "Study", "load_study", "shipped_studies"]
 
 _EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+
+NetworkGroup = Literal["mnist", "cnn", "cifar10"]
 
 Rate = Annotated[float, Quantity(unit="Hz", example="1 kHz", low=1.0, high=1e11)]
 Noise = Annotated[float, Quantity(unit="V^2", example="1e-6 V^2", low=1e-9, high=1e-3)]
@@ -43,9 +45,7 @@ class EnergyStudy(Section):
 class AccuracyStudy(Section):
     """Assumptions of the accuracy of networks of mixed-signal neurons."""
 
-    networks: dict[Literal["mnist", "cnn", "cifar10"], tuple[str, ...]] = Field(
-        description="Networks by claim."
-    )
+    networks: dict[NetworkGroup, tuple[str, ...]] = Field(description="Networks by claim.")
     noise: tuple[Noise, ...] = Field(min_length=1, description="Noise powers on the summing node.")
     full_scales: tuple[FullScale, ...] = Field(min_length=1, description="Swings of all output codes.")
     bits: tuple[Bits, ...] = Field(min_length=1, description="Widths of weights and activations.")
@@ -78,7 +78,7 @@ class Study(Section):
             )
         return self
 
-    def with_network(self, group: Literal["mnist", "cnn", "cifar10"], network: str) -> "Study":
+    def with_network(self, group: NetworkGroup, network: str) -> "Study":
         """Return the study with ``network``, a shipped name or a path, as the one of ``group``."""
         networks = {**self.accuracy.networks, group: (network,)}
         return self.model_copy(update={"accuracy": self.accuracy.model_copy(update={"networks": networks})})

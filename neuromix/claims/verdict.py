@@ -1,17 +1,18 @@
 """The claims of the abstracts, each beside what was found; verdicts follow from the numbers alone."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..report.notation import percent, significant, with_prefix
 from .accuracy import VARIATIONS, AccuracyAnswer, Result, Variation
 from .energy import CLAIMED_RATIO, EnergyAnswer, RatioCurve, Sensitivity
+from .study import NetworkGroup
 
 __all__ = ["GROUPS", "Claim", "Group", "judge_accuracy", "judge_energy"]
 
-Group = Literal["energy", "mnist", "cnn", "cifar10"]
+Group = Literal["energy"] | NetworkGroup
 GROUPS: tuple[Group, ...] = ("energy", "mnist", "cnn", "cifar10")
 
 ICRC = "Chatterjee et al., ICRC 2017, arXiv 1710.09012"
@@ -67,7 +68,7 @@ def _orders(answer: EnergyAnswer) -> Claim:
         return min(ratio) >= CLAIMED_RATIO and _is_largest_first(ratio)
 
     base = answer.base_case.against["parallel"]
-    low, high = answer.study.rates
+    low, _ = answer.study.rates
     leakage = answer.base_items[f"parallel digital at {low:g} Hz"]
     share = leakage["leakage"] / math.fsum(leakage.values())
     cases = [(case, is_met(case)) for case in answer.sensitivities]
@@ -76,11 +77,11 @@ def _orders(answer: EnergyAnswer) -> Claim:
         name="energy-orders",
         group="energy",
         source=ICRC,
-        stated="2 to 3 orders of magnitude less energy than a digital neuron, most at low frequency, because the "
-        "digital neuron leaks",
+        stated="2 to 3 orders of magnitude less energy than a digital neuron, most at low frequency, because "
+        "the digital neuron leaks",
         found=f"{_times(min(base.ratio))} to {_times(max(base.ratio))} less than the parallel neuron, "
-        f"{'most' if _is_largest_first(base.ratio) else 'not most'} at {with_prefix(low, 'Hz')}, where leakage is "
-        f"{percent(share)} of the digital energy",
+        f"{'most' if _is_largest_first(base.ratio) else 'not most'} at {with_prefix(low, 'Hz')}, where "
+        f"leakage is {percent(share)} of the digital energy",
         outcome=outcome,
         reason=reason,
         conditions=(*_energy_conditions(answer), *_listing(cases)),
@@ -109,7 +110,7 @@ def _hundredfold(answer: EnergyAnswer) -> Claim:
         group="energy",
         source=f"{PREPRINT}; {JOURNAL}",
         stated="more than 100 times less energy than two digital neurons, at all frequencies",
-        found=f"{found}; serial at the same clock instead of the same rate: least {_times(same_clock.minimum)}",
+        found=f"{found}; serial at the same clock, not the same rate: least {_times(same_clock.minimum)}",
         outcome=outcome,
         reason=reason,
         conditions=(*_energy_conditions(answer), *_listing(cases)),
@@ -138,8 +139,8 @@ def _femtojoule(answer: EnergyAnswer) -> Claim:
     else:
         outcome = "does not hold because"
         reason = (
-            f"the least of all topologies, biases and rates is {significant(least / _FEMTOJOULE)} fJ, with {label} "
-            f"at {with_prefix(rate, 'Hz')}; the M-2M ladder takes at least "
+            f"the least of all topologies, biases and rates is {significant(least / _FEMTOJOULE)} fJ, with "
+            f"{label} at {with_prefix(rate, 'Hz')}; the M-2M ladder takes at least "
             f"{significant(_least(answer, 'm2m') / _FEMTOJOULE)} fJ, the full binary cell "
             f"{significant(_least(answer, 'full_binary') / _FEMTOJOULE)} fJ"
         )
@@ -183,8 +184,10 @@ def _over_cases(
     if holding:
         return (
             "holds if",
-            f"one of these changes to the base case is made: {listed(holding)}; not in the base case "
-            f"({_times(least(base))}), nor with: {listed(failing[1:])}",
+            (
+                f"one of these changes to the base case is made: {listed(holding)}; not in the base case "
+                f"({_times(least(base))}), nor with: {listed(failing[1:])}"
+            ),
         )
     return "does not hold because", f"the least ratio is {listed(failing)}"
 
@@ -200,8 +203,10 @@ def _energy_conditions(answer: EnergyAnswer) -> tuple[str, ...]:
     study = answer.study
     return (
         answer.base_case.note,
-        f"{with_prefix(study.rates[0], 'Hz')} to {with_prefix(study.rates[1], 'Hz')}; a rate is results per "
-        "second and neuron, the same for all neurons",
+        (
+            f"{with_prefix(study.rates[0], 'Hz')} to {with_prefix(study.rates[1], 'Hz')}; a rate is results "
+            "per second and neuron, the same for all neurons"
+        ),
         f"prices: {answer.prices.title}, {answer.prices.supply:g} V, {answer.prices.temperature:g} K",
         "digital neurons of counted cells; the generated Verilog is a case of its own",
     )
@@ -226,7 +231,7 @@ def _times(ratio: float) -> str:
 @dataclass(frozen=True, kw_only=True)
 class _Statement:
     name: str
-    group: Group
+    group: NetworkGroup
     source: str
     stated: str
     limit: float
@@ -248,8 +253,8 @@ _STATEMENTS = (
         name="mnist-variation",
         group="mnist",
         source=PREPRINT,
-        stated="MNIST error up by 2.1 % at worst at about 0.1 uV^2 (0.1e-6 V^2), 8 bit, with ±3σ variation and "
-        "mismatch",
+        stated="MNIST error up by 2.1 % at worst at about 0.1 uV^2 (0.1e-6 V^2), 8 bit, with ±3σ variation "
+        "and mismatch",
         limit=0.021,
         noise=0.1e-6,
         variation="global",
@@ -276,8 +281,8 @@ _STATEMENTS = (
         name="cifar10-variation",
         group="cifar10",
         source=JOURNAL,
-        stated="CIFAR-10 error up by 2.1 % at worst at about 0.1 uV^2 (0.1e-6 V^2), 8 bit, with ±3σ variation and "
-        "mismatch",
+        stated="CIFAR-10 error up by 2.1 % at worst at about 0.1 uV^2 (0.1e-6 V^2), 8 bit, with ±3σ "
+        "variation and mismatch",
         limit=0.021,
         noise=0.1e-6,
         variation="global",
@@ -287,13 +292,13 @@ _STATEMENTS = (
 HOW_TO_GET = {
     "mnist": "give a folder with the four IDX files of MNIST as --data FOLDER",
     "cnn": "give a folder with the four IDX files of MNIST as --data FOLDER",
-    "cifar10": "give the folder of CIFAR-10's binary version as --cifar10 FOLDER and a network trained on it as "
-    "--cifar10-network FILE.npz",
+    "cifar10": "give the folder of CIFAR-10's binary version as --cifar10 FOLDER and a network trained on it "
+    "as --cifar10-network FILE.npz",
 }
 """What a user must do so that a group of claims can be checked."""
 
 
-def judge_accuracy(answer: AccuracyAnswer, groups: Sequence[str]) -> Iterator[Claim]:
+def judge_accuracy(answer: AccuracyAnswer, groups: Sequence[NetworkGroup]) -> Iterator[Claim]:
     """Yield the claims about accuracy of the ``groups``."""
     for statement in _STATEMENTS:
         if statement.group in groups:
@@ -326,21 +331,22 @@ def _judge(statement: _Statement, answer: AccuracyAnswer) -> Claim:
     }
     outcome, reason = _over_full_scales(worst, statement.limit)
     n_chips = min(len(result.correct) for result in results)
+    networks = sorted({result.condition.network for result in results})
     return Claim(
         name=statement.name,
         group=statement.group,
         source=statement.source,
         stated=statement.stated,
-        found="; ".join(
-            f"{full_scale:g} V full scale: +{points(result.worst_increase)} worst, "
-            f"+{points(result.mean_increase)} mean ({result.condition.network})"
-            for full_scale, result in worst.items()
-        ),
+        found=f"{_per_full_scale('worst chip', worst, 'worst_increase')}; "
+        f"{_per_full_scale('mean', worst, 'mean_increase')}",
         outcome=outcome,
         reason=reason,
         conditions=(
-            f"{widest} bit; {VARIATIONS[statement.variation]}; worst of {n_chips} chips, "
-            f"{results[0].n_images} test images; networks {', '.join(sorted({r.condition.network for r in results}))}",
+            (
+                f"{widest} bit; {VARIATIONS[statement.variation]}; worst of {n_chips} chips, "
+                f"{results[0].n_images} test images; {', '.join(networks)}",
+                *(f"{network}: {answer.training[network]}" for network in networks),
+            ),
             *(f"{full_scale:g} V full scale: {_noise_text(result)}" for full_scale, result in worst.items()),
             "error increase over the quantised network without noise, in points of percent of all images",
         ),
@@ -352,13 +358,19 @@ def _judge(statement: _Statement, answer: AccuracyAnswer) -> Claim:
     )
 
 
-def _over_full_scales(worst: dict[float, Result], limit: float) -> tuple[Outcome, str]:
+def _per_full_scale(what: str, results: Mapping[float, Result], field: str) -> str:
+    """Word one number at each full scale: ``mean +0.10, +0.02 points at 0.1, 1 V full scale``."""
+    increases = ", ".join(f"{100 * getattr(result, field):+.2f}" for result in results.values())
+    return f"{what} {increases} points at {', '.join(f'{scale:g}' for scale in results)} V full scale"
+
+
+def _over_full_scales(worst: Mapping[float, Result], limit: float) -> tuple[Outcome, str]:
     """Word the verdict from the worst network at each full scale, smallest first."""
     failing = [full_scale for full_scale, result in worst.items() if result.worst_increase > limit]
     if not failing:
         return "holds", ""
     passing = [full_scale for full_scale in worst if full_scale > max(failing)]
-    beyond = ", ".join(f"+{points(worst[scale].worst_increase)} at {scale:g} V" for scale in failing)
+    beyond = ", ".join(f"{points(worst[scale].worst_increase)} at {scale:g} V" for scale in failing)
     if passing:
         return "holds if", f"the full scale is at least {min(passing):g} V; {beyond}"
     noise = worst[failing[-1]]
@@ -375,4 +387,4 @@ def _noise_text(result: Result) -> str:
 
 def points(fraction: float) -> str:
     """Write a difference of two fractions in points of percent."""
-    return f"{100 * fraction:.2f} points"
+    return f"{100 * fraction:+.2f} points"

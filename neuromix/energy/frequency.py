@@ -4,8 +4,8 @@ A rate [1/s] is results per second and neuron; each takes one multiply-accumulat
 all neurons do the same work, so energies per MAC compare. The parallel digital neuron is clocked at the rate,
 the serial one at one MAC per cycle, by as many lanes as its largest clock makes necessary.
 
-Everything here is closed-form: prices of digital cells and of leakage come from a price table, the analog side
-from EKV and from the settling of a mirror::
+Everything here is in closed form: prices of digital cells and of leakage come from a price table, the analog
+side from EKV and from the settling of a mirror::
 
     C dV/dt = I_in - I,  gm/I = 2 / (n U_T (1 + sqrt(1 + 4 ic)))
     linear settling to half an LSB of b bits:  t = ln(2^(b+1)) C / gm
@@ -42,8 +42,8 @@ __all__ = [
 
 Bias = Literal["fixed", "scaled", "gated"]
 BIASES: tuple[Bias, ...] = get_args(Bias)
-"""``fixed``: sized for the largest rate, always on. ``scaled``: just enough for the rate. ``gated``: sized for
-the largest rate, on only while a result is computed."""
+"""``fixed``: sized for the largest rate, always on. ``scaled``: just enough for the rate. ``gated``: sized
+for the largest rate, on only while a result is computed."""
 
 Settling = Literal["linear", "worst_case"]
 
@@ -146,7 +146,7 @@ class DigitalNeuron:
         return items
 
     def energy_at_clock(self, clock: float) -> float:
-        """Return the energy per MAC [J] of one lane clocked at ``clock`` [Hz], however long a result takes."""
+        """Return the energy per MAC [J] of a lane at ``clock`` [Hz], however long a result takes."""
         return self.energy_per_mac + self.leakage / clock if clock <= self.clock_max else math.inf
 
 
@@ -289,7 +289,7 @@ class MixedSignalCell:
         weak = self.time_constants * self.capacitance * slope * rate
         mirror = weak * (1 + weak / (self.diode_units * square))
         node = settling_time_constants(self.bits) * self.node_capacitance * self.node_swing * rate
-        leak = self.lsb_over_leakage * 2**self.bits * self.leakage / self.supply
+        leak = self.lsb_over_leakage * (1 << self.bits) * self.leakage / self.supply
         return max(mirror, node / math.sqrt(self.n_inputs), leak)
 
     def energy(self, rate: float, memory: WeightMemory | None = None) -> dict[str, float]:
@@ -320,9 +320,8 @@ class MixedSignalCell:
 
     def at(self, temperature: float, table: PriceTable) -> Self:
         """Return the cell at ``temperature`` [K], its leakage scaled as ``table`` says."""
-        scale = table.leakage_scale(table.supply, temperature) / table.leakage_scale(
-            table.supply, self.temperature
-        )
+        now = table.leakage_scale(table.supply, self.temperature)
+        scale = table.leakage_scale(table.supply, temperature) / now
         return replace(self, temperature=temperature, leakage_price=self.leakage_price * scale)
 
 

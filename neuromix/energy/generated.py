@@ -22,8 +22,8 @@ __all__ = ["DRIVES", "Drive", "GeneratedNeuron", "drive"]
 
 Drive = Literal["random", "photo"]
 DRIVES: tuple[Drive, ...] = get_args(Drive)
-"""``random``: uniform codes and weights, new ones for every result. ``photo``: a window slides over a photograph,
-the weights stay."""
+"""``random``: uniform codes and weights, new ones for every result. ``photo``: a window slides over a
+photograph, the weights stay."""
 
 _WARM_UP = 20
 """Results that are computed before toggles count: longer than any pipeline."""
