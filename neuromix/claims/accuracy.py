@@ -248,10 +248,8 @@ def _training(name: str) -> str:
     noises = {what: float(provenance.get(f"{what}_noise", 0)) for what in ("weight", "activation")}
     if not any(noises.values()):
         return "trained without noise, as far as the file tells"
-    return (
-        f"trained with {100 * noises['weight']:g} % noise on weights and {255 * noises['activation']:g} LSB on "
-        "activations"
-    )
+    weight, activation = 100 * noises["weight"], 255 * noises["activation"]
+    return f"trained with {weight:g} % noise on weights and {activation:g} LSB on activations"
 
 
 def _path(name: str) -> Path:

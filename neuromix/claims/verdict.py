@@ -342,11 +342,9 @@ def _judge(statement: _Statement, answer: AccuracyAnswer) -> Claim:
         outcome=outcome,
         reason=reason,
         conditions=(
-            (
-                f"{widest} bit; {VARIATIONS[statement.variation]}; worst of {n_chips} chips, "
-                f"{results[0].n_images} test images; {', '.join(networks)}",
-                *(f"{network}: {answer.training[network]}" for network in networks),
-            ),
+            f"{widest} bit; {VARIATIONS[statement.variation]}; {', '.join(networks)}",
+            f"worst of {n_chips} chips; {results[0].n_images} test images",
+            *(f"{network}: {answer.training[network]}" for network in networks),
             *(f"{full_scale:g} V full scale: {_noise_text(result)}" for full_scale, result in worst.items()),
             "error increase over the quantised network without noise, in points of percent of all images",
         ),
