@@ -41,7 +41,7 @@ module rows;
   always @(negedge clk) begin
     cycle <= cycle + 1;
     rst <= cycle < {reset_cycles};
-    row <= cycle < {reset_cycles} || cycle >= n_rows + {reset_cycles} ? 0 : rows[cycle - {reset_cycles}];
+    if (cycle >= {reset_cycles} && cycle < n_rows + {reset_cycles}) row <= rows[cycle - {reset_cycles}];
     done <= cycle >= n_rows + {reset_cycles};
   end
   {top} {top} (.clk(clk), .rst(rst){connections});

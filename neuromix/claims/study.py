@@ -17,7 +17,7 @@ _EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 NetworkGroup = Literal["mnist", "cnn", "cifar10"]
 
 Rate = Annotated[float, Quantity(unit="Hz", example="1 kHz", low=1.0, high=1e11)]
-Noise = Annotated[float, Quantity(unit="V^2", example="1e-6 V^2", low=1e-9, high=1e-3)]
+Noise = Annotated[float, Quantity(unit="V^2", example="1e-6 V^2", low=1e-10, high=1e-4)]
 FullScale = Annotated[float, Quantity(unit="V", example="0.2 V", low=0.01, high=1.0)]
 Bits = Annotated[int, Field(strict=True, ge=2, le=8)]
 

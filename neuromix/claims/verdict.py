@@ -195,7 +195,7 @@ def _over_cases(
 def _listing(cases: Sequence[tuple[Sensitivity, bool]]) -> Iterator[str]:
     """Yield which cases meet a claim and which do not."""
     for word, wanted in (("met", True), ("not met", False)):
-        names = ", ".join(case.label for case, is_met in cases if is_met == wanted)
+        names = "; ".join(case.label for case, is_met in cases if is_met == wanted)
         yield f"{word}: {names or 'in no case'}"
 
 
