@@ -36,6 +36,8 @@ RATIO_CASES: dict[str, tuple[str, str]] = {
 """Cases of the ratio's figure, with colour and line."""
 
 VARIATION_COLORS: dict[Variation, str] = {"none": "#0072B2", "mismatch": "#E69F00", "global": "#D55E00"}
+VARIATION_WIDTHS: dict[Variation, float] = {"none": 1.5, "mismatch": 1.5, "global": 4}
+"""Lines that lie on each other must all be seen."""
 NOISE_LINES = ("-", "--", ":", "-.")
 CLAIMED_POINTS = {"3 % (ICRC 2017)": 3.0, "2.1 % (arXiv, TVLSI)": 2.1}
 
@@ -102,15 +104,16 @@ def _ratio_figure(answer: EnergyAnswer) -> str:
                     for rate, ratio in zip(answer.rates, case.against[side].ratio, strict=True)
                     if ratio > 0
                 ]
-                axes.plot(*zip(*points, strict=True), color=color, ls=line, lw=1.8)
+                on_top = 5 if case is answer.base_case else 2
+                axes.plot(*zip(*points, strict=True), color=color, ls=line, lw=1.8, zorder=on_top)
             axes.axhline(CLAIMED_RATIO, color="#c0392b", lw=1)
             axes.annotate(
                 f"{CLAIMED_RATIO}x",
                 (1, CLAIMED_RATIO),
                 xycoords=("axes fraction", "data"),
-                xytext=(-4, 3),
+                xytext=(3, 0),
                 textcoords="offset points",
-                ha="right",
+                va="center",
                 color="#c0392b",
                 weight="bold",
             )
@@ -150,12 +153,12 @@ def _accuracy_figure(results: Sequence[Result], field: str, label: str) -> str:
         for axes in panels.flat[len(networks) :]:
             axes.remove()
         for axes, network in zip(panels.flat, networks, strict=False):
-            for variation, color in VARIATION_COLORS.items():
+            for variation in reversed(VARIATION_COLORS):
                 for noise, line in zip(noises, NOISE_LINES, strict=False):
                     wanted = (network, variation, noise)
                     chosen = [result for result in results if _line_of(result) == wanted]
                     chosen.sort(key=lambda result: float(getattr(result.condition, field)))
-                    _draw_increase(axes, chosen, field, color, line)
+                    _draw_increase(axes, chosen, field, variation, line)
             for name, limit in CLAIMED_POINTS.items():
                 axes.axhline(limit, color=QUIET, lw=0.8)
                 axes.annotate(
@@ -192,10 +195,14 @@ def _line_of(result: Result) -> tuple[str, Variation, float]:
     return condition.network, condition.variation, condition.noise
 
 
-def _draw_increase(axes: Axes, results: Sequence[Result], field: str, color: str, line: str) -> None:
+def _draw_increase(
+    axes: Axes, results: Sequence[Result], field: str, variation: Variation, line: str
+) -> None:
     """Draw the worst chip as a line and the mean as hollow dots."""
+    color, width = VARIATION_COLORS[variation], VARIATION_WIDTHS[variation]
     x = [getattr(result.condition, field) for result in results]
-    axes.plot(x, [100 * result.worst_increase for result in results], color=color, ls=line, marker="o", ms=4)
+    worst = [100 * result.worst_increase for result in results]
+    axes.plot(x, worst, color=color, ls=line, lw=width, marker="o", ms=2.5 + width)
     axes.plot(
         x,
         [100 * result.mean_increase for result in results],

@@ -84,17 +84,18 @@ class Study(Section):
         return self.model_copy(update={"accuracy": self.accuracy.model_copy(update={"networks": networks})})
 
     def quick(self) -> "Study":
-        """Return the study cut down to a look: fewer chips, images, widths and full scales."""
-        accuracy = self.accuracy
+        """Return the study cut down to a look: fewer simulated results, chips, images and widths."""
+        energy, accuracy = self.energy, self.accuracy
         return self.model_copy(
             update={
+                "energy": energy.model_copy(update={"results": min(60, energy.results)}),
                 "accuracy": accuracy.model_copy(
                     update={
                         "chips": min(20, accuracy.chips),
                         "images": 1000 if accuracy.images == "all" else min(1000, accuracy.images),
                         "bits": tuple(sorted({min(accuracy.bits), max(accuracy.bits)})),
                     }
-                )
+                ),
             }
         )
 

@@ -222,7 +222,7 @@ def _where(answer: EnergyAnswer, curve: RatioCurve) -> str:
 
 
 def _times(ratio: float) -> str:
-    return f"{significant(ratio)}x" if ratio else "cannot at some rates"
+    return f"{significant(ratio)}x" if ratio else "cannot give every rate"
 
 
 # ---- accuracy ---------------------------------------------------------------------------------------------

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import Result
+
+from neuromix.claims.study import shipped_studies
 
 Neuromix = Callable[..., Result]
 
@@ -32,6 +35,9 @@ def test_energy_is_answered_without_data_and_json_is_the_report(neuromix: Neurom
     assert json.loads(result.stdout) == left
     assert left["quick"]
     assert [claim["group"] for claim in left["claims"]] == ["energy"] * 3
+    expected = yaml.safe_load(shipped_studies()["chatterjee2019"].with_name("expected.yaml").read_text())
+    for claim in left["claims"]:  # of counted cells, so the same in a quick look; the file has four digits
+        assert claim["numbers"] == pytest.approx(expected["claims"][claim["name"]], rel=1e-3, abs=0)
     assert "counting toggles of neurons: 6 of 6" in result.stderr
 
 
