@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from os import cpu_count
 from pathlib import Path
@@ -174,19 +174,21 @@ def answer_accuracy(
 def neuron_at(condition: Condition) -> MixedSignalNeuronParameters:
     """Return the neuron whose node has just the noise power and full scale of ``condition``.
 
-    The node's capacitance follows from the noise power; the activation pair compresses the full scale by as
-    much as in the default design, whatever the full scale.
+    The node's capacitance follows from the noise power. Of the flaws of the analog models those are on that
+    the claims name: noise, and with variation mismatch of cells and gains, offset of the pair, and its
+    compression, the same part of any full scale. Converter, settling and droop are ideal.
     """
     default = MixedSignalNeuronParameters()
-    neuron = replace(
-        default,
+    flaws: dict[str, float] = {}
+    if condition.variation != "none":
+        degeneration = default.degeneration * condition.full_scale / default.node_full_scale
+        flaws = {"mismatch_factor": 1, "offset_factor": 1, "degeneration": degeneration}
+    return MixedSignalNeuronParameters.ideal(
+        noise_factor=default.noise_factor,
         node_capacitance=thermal_variance(1.0, default.noise_factor, default.temperature) / condition.noise,
         node_full_scale=condition.full_scale,
-        degeneration=default.degeneration * condition.full_scale / default.node_full_scale,
+        **flaws,
     )
-    if condition.variation == "none":
-        return replace(neuron, mismatch_factor=0, offset_factor=0, degeneration=math.inf)
-    return neuron
 
 
 def _conditions(study: AccuracyStudy, group: NetworkGroup, network: str) -> Iterator[Condition]:
