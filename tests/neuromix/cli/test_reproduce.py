@@ -41,6 +41,21 @@ def test_energy_is_answered_without_data_and_json_is_the_report(neuromix: Neurom
     assert "counting toggles of neurons: 6 of 6" in result.stderr
 
 
+def test_cifar10_is_checked_where_data_and_network_are_there(
+    neuromix: Neuromix, tmp_path: Path, made_cifar10: Path, cifar10_network: Path
+) -> None:
+    data = ("--cifar10", made_cifar10, "--cifar10-network", cifar10_network)
+    result = neuromix(
+        "reproduce", "chatterjee2019", "--claim", "cifar10", *data, "--quick", "--build", tmp_path
+    )
+    assert result.exit_code == 0, result.stderr
+    left = json.loads((tmp_path / "chatterjee2019" / "report.json").read_text())
+    (claim,) = left["claims"]
+    assert not claim["verdict"].startswith("not checked")
+    assert "trained without noise, as far as the file tells" in " ".join(claim["conditions"])
+    assert {result["images"] for result in left["accuracy"]} == {20}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

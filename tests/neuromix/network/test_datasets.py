@@ -219,60 +219,55 @@ def test_mnist_files_are_read(mnist: Dataset) -> None:
 CIFAR_RECORD = 1 + 3 * 32 * 32
 
 
-@pytest.fixture
-def cifar(tmp_path: Path) -> Path:
-    """A small CIFAR-10: two training batches of 3 images and 2 test images."""
-    rng = np.random.default_rng(0)
-    for name, count in (("data_batch_1", 3), ("data_batch_2", 3), ("test_batch", 2)):
-        records = rng.integers(0, 256, (count, CIFAR_RECORD), dtype=np.uint8)
-        records[:, 0] = np.arange(count)
-        (tmp_path / f"{name}.bin").write_bytes(records.tobytes())
-    return tmp_path
-
-
 def cifar_fails(folder: Path, path: Path, message: str) -> None:
     with pytest.raises(DatasetError, match=f"^{re.escape(f'{path}: {message}')}"):
         load_cifar10(folder)
 
 
-def test_cifar10_has_its_colours_one_below_the_other(cifar: Path) -> None:
-    dataset = load_cifar10(cifar)
-    assert dataset.train_images.shape == (6, 3072)
-    assert dataset.test_images.shape == (2, 3072)
+def test_cifar10_has_its_colours_one_below_the_other(made_cifar10: Path) -> None:
+    dataset = load_cifar10(made_cifar10)
+    assert dataset.train_images.shape == (20, 3072)
+    assert dataset.test_images.shape == (20, 3072)
     assert dataset.image_shape == (96, 32)
-    assert dataset.train_labels.tolist() == [0, 1, 2, 0, 1, 2]
-    second = (cifar / "test_batch.bin").read_bytes()[CIFAR_RECORD:]
-    assert dataset.test_labels[1] == second[0] == 1
+    assert dataset.train_labels.tolist() == [*range(9, -1, -1)] * 2
+    second = (made_cifar10 / "test_batch.bin").read_bytes()[CIFAR_RECORD : 2 * CIFAR_RECORD]
+    assert dataset.test_labels[1] == second[0] == 8
     green = np.frombuffer(second[1 + 1024 : 1 + 2048], np.uint8).reshape(32, 32)
     assert np.array_equal(to_codes(dataset.test_images)[1].reshape(3, 32, 32)[1], green)
 
 
-def test_truncated_cifar10_is_refused(cifar: Path) -> None:
-    path = cifar / "data_batch_2.bin"
+def test_truncated_cifar10_is_refused(made_cifar10: Path) -> None:
+    path = made_cifar10 / "data_batch_2.bin"
     path.write_bytes(path.read_bytes()[:-1])
     cifar_fails(
-        cifar, path, "length must be a whole number of records of 3073 bytes, got 9218 (3072 left over)"
+        made_cifar10,
+        path,
+        "length must be a whole number of records of 3073 bytes, got 30729 (3072 left over)",
     )
     path.write_bytes(b"")
-    cifar_fails(cifar, path, "length must be a whole number of records of 3073 bytes, got 0 (0 left over)")
+    cifar_fails(
+        made_cifar10, path, "length must be a whole number of records of 3073 bytes, got 0 (0 left over)"
+    )
 
 
-def test_cifar10_with_an_impossible_label_is_refused(cifar: Path) -> None:
-    path = cifar / "test_batch.bin"
+def test_cifar10_with_an_impossible_label_is_refused(made_cifar10: Path) -> None:
+    path = made_cifar10 / "test_batch.bin"
     content = bytearray(path.read_bytes())
     content[CIFAR_RECORD] = 10
     path.write_bytes(content)
-    cifar_fails(cifar, path, "labels must be 0 to 9, got 10 at image 1")
+    cifar_fails(made_cifar10, path, "labels must be 0 to 9, got 10 at image 1")
 
 
-def test_missing_and_pickled_cifar10_are_refused(cifar: Path) -> None:
-    cifar_fails(cifar / "nowhere", cifar / "nowhere", "data folder must be a folder, got nothing there")
-    test_batch = cifar / "test_batch.bin"
-    test_batch.unlink()
-    cifar_fails(cifar, cifar, "test_batch.bin (binary version) must be there, got none")
-    (cifar / "test_batch").write_bytes(b"a pickle")
+def test_missing_and_pickled_cifar10_are_refused(made_cifar10: Path) -> None:
     cifar_fails(
-        cifar,
-        cifar,
+        made_cifar10 / "nowhere", made_cifar10 / "nowhere", "data folder must be a folder, got nothing there"
+    )
+    test_batch = made_cifar10 / "test_batch.bin"
+    test_batch.unlink()
+    cifar_fails(made_cifar10, made_cifar10, "test_batch.bin (binary version) must be there, got none")
+    (made_cifar10 / "test_batch").write_bytes(b"a pickle")
+    cifar_fails(
+        made_cifar10,
+        made_cifar10,
         "test_batch.bin (binary version) must be there, got the Python version, which is not read",
     )
