@@ -99,7 +99,7 @@ def test_cifar10_is_data_of_an_experiment(tiny: Path, made_cifar10: Path, cifar1
         {
             "data": {"kind": "cifar10", "path": str(made_cifar10)},
             "network": str(cifar10_network),
-            "chip.core.axons": 3076,
+            "chip.core.axons": 3085,  # 13 of them carry the bias
             "chip.core.neurons": 10,
         },
     )
