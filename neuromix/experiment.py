@@ -10,9 +10,9 @@ from analog_models.neuron import MixedSignalNeuronBank
 from cosim.job import AnalogArrays
 from rtl_gen.chip import ChipParameters
 
-from .config import ExperimentConfig
+from .config import Cifar10Data, DigitsData, ExperimentConfig, IdxData
 from .mapping import MappedNetwork, Position, map_network
-from .network.datasets import Dataset, load_digits, load_idx, to_codes
+from .network.datasets import Dataset, load_cifar10, load_digits, load_idx, to_codes
 from .network.network import Network
 from .network.quantize import QuantizedNetwork, quantize
 from .reference import CoreModel, array_banks, array_models, digital_models, draw_arrays
@@ -56,7 +56,7 @@ def prepare(config: ExperimentConfig) -> Experiment:
     Raises NetworkFileError, DatasetError or MappingError.
     """
     network = Network.load(config.network)
-    dataset = load_digits() if config.data.kind == "digits" else load_idx(config.data.path)
+    dataset = _load_data(config.data)
     _check_sizes(config, network, dataset)
     n_images = len(dataset.test_labels) if config.images == "all" else config.images
     if n_images > len(dataset.test_labels):
@@ -80,6 +80,16 @@ def prepare(config: ExperimentConfig) -> Experiment:
         data_source=dataset.source,
         back_ends={name: _back_end(name, config, mapped) for name in config.back_ends.names},
     )
+
+
+def _load_data(data: DigitsData | IdxData | Cifar10Data) -> Dataset:
+    match data:
+        case DigitsData():
+            return load_digits()
+        case IdxData():
+            return load_idx(data.path)
+        case Cifar10Data():
+            return load_cifar10(data.path)
 
 
 def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -> None:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from cosim.simulator import SimulationError, SimulatorNotFoundError
 
 from ..energy.netlist import YosysNotFoundError
-from . import cosim, energy, generate, report, run, schema
+from . import cosim, energy, generate, report, reproduce, run, schema
 from . import list as list_
 from .console import talk
 from .verdict import FAILED
@@ -64,6 +64,7 @@ app.command("generate")(generate.generate)
 app.command("cosim")(cosim.cosim)
 app.command("energy")(energy.energy)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
 app.command("schema")(schema.print_schema)
 app.command("list")(list_.list_experiments)
 

@@ -10,7 +10,7 @@ from ..config.experiment import ChipConfig
 from ..network.quantize import QuantizedNetwork, QuantizedProjection
 from .mapped import HOST, MappedCore, MappedNetwork, Position, Route
 
-__all__ = ["MappingError", "map_network"]
+__all__ = ["MappingError", "bias_axons_needed", "bias_weights", "map_network"]
 
 
 class MappingError(ValueError):
@@ -28,7 +28,7 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
 
     Raises MappingError with all broken design rules at once.
     """
-    n_bias_axons = max(_bias_axons(network, projection) for projection in network.projections)
+    n_bias_axons = max(bias_axons_needed(network, projection) for projection in network.projections)
     n_inputs_per_core = chip.core.axons - n_bias_axons
     cores_needed = [
         -(-len(projection.weight_codes) // chip.core.neurons) for projection in network.projections
@@ -44,7 +44,7 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
     following: list[list[Position]] = [*positions[1:], [HOST]]
     cores = []
     for projection, here, there in zip(network.projections, positions, following, strict=True):
-        bias = _bias_weights(projection.bias_codes, n_bias_axons, network.weight_max)
+        bias = bias_weights(projection.bias_codes, n_bias_axons, network.weight_max)
         for index, (x, y) in enumerate(here):
             first = index * chip.core.neurons
             span = slice(first, first + chip.core.neurons)
@@ -118,13 +118,14 @@ def _broken_rules(
         )
 
 
-def _bias_axons(network: QuantizedNetwork, projection: QuantizedProjection) -> int:
+def bias_axons_needed(network: QuantizedNetwork, projection: QuantizedProjection) -> int:
+    """Return how many always-on axons carry the largest bias of ``projection``."""
     largest = int(np.abs(projection.bias_codes).max(initial=0))
     return -(-largest // network.weight_max)
 
 
-def _bias_weights(bias: np.ndarray, n_bias_axons: int, weight_max: int) -> np.ndarray:
-    """Split each bias code over the bias axons, as many full weights as needed and the rest; [post, axon]."""
+def bias_weights(bias: np.ndarray, n_bias_axons: int, weight_max: int) -> np.ndarray:
+    """Split each bias code over the bias axons: as many full weights as needed and the rest, [post, axon]."""
     rest = np.array(bias, dtype=np.int64)
     columns = []
     for _ in range(n_bias_axons):

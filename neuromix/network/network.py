@@ -4,7 +4,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -12,10 +12,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .convolution import Convolution
+
 __all__ = ["Network", "NetworkFileError", "Population", "Projection"]
 
 _FORMAT = "neuromix network"
-_VERSION = 1
+_VERSION = 2
+"""Files of version 1 are read as well: they hold no convolutions."""
 
 
 class NetworkFileError(ValueError):
@@ -39,12 +42,14 @@ class Projection:
     """All synapses between two populations; the arrays are copied, read-only and finite.
 
     ``weights`` is float64 [post, pre], ``bias`` is float64 [post]; both in units of the largest activation.
+    Those of a ``convolution`` are kernels [out_map, fan_in] and one bias per map.
     """
 
     source: str
     target: str
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
+    convolution: Convolution | None = None
 
     def __post_init__(self) -> None:
         for name in ("weights", "bias"):
@@ -61,6 +66,41 @@ class Projection:
             raise ValueError(
                 f"projection {self.label}: bias must be {self.weights.shape[:1]}, got {self.bias.shape}"
             )
+        kernels = (self.geometry.out_maps, self.geometry.fan_in)
+        if self.weights.shape != kernels:
+            raise ValueError(f"projection {self.label}: weights must be {kernels}, got {self.weights.shape}")
+
+    @classmethod
+    def pooling(cls, source: str, target: str, in_shape: tuple[int, int, int], size: int) -> Self:
+        """Return the mean over squares of ``size`` by ``size`` pixels, map by map."""
+        maps = in_shape[0]
+        return cls(
+            source=source,
+            target=target,
+            weights=np.full((maps, size**2), 1 / size**2),
+            bias=np.zeros(maps),
+            convolution=Convolution(in_shape=in_shape, out_maps=maps, kernel=size, stride=size, groups=maps),
+        )
+
+    @property
+    def geometry(self) -> Convolution:
+        """Which inputs each neuron sees, and with which weight."""
+        return self.convolution or Convolution.full(*self.weights.shape)
+
+    @property
+    def n_macs(self) -> int:
+        """Multiply-accumulates of one inference: every weight of every neuron, without biases."""
+        return self.weights.size * self.geometry.n_positions
+
+    @property
+    def n_synapses(self) -> int:
+        """Connections that exist: weights other than zero of every neuron, without biases."""
+        return int(np.count_nonzero(self.weights)) * self.geometry.n_positions
+
+    def forward(self, activations: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sums [n, post], before the neurons clip them, of ``activations`` [n, pre]."""
+        geometry = self.geometry
+        return geometry.sums(activations, self.weights) + np.repeat(self.bias, geometry.n_positions)
 
     @property
     def label(self) -> str:
@@ -70,7 +110,7 @@ class Projection:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """A chain of populations, each fully connected to the next.
+    """A chain of populations, each connected to the next fully or by a convolution.
 
     Activations are in [0, 1]. A neuron is a saturating rectifier, ``clip(weights @ x + bias, 0, 1)``, in
     every population, the last one included. The class of a sample is the strongest output; the lowest index
@@ -102,10 +142,12 @@ class Network:
                     f"network {self.name}: projection must be {pre.name} -> {post.name}, "
                     f"got {projection.label}"
                 )
-            if projection.weights.shape != (post.size, pre.size):
+            links = (projection.geometry.n_post, projection.geometry.n_pre)
+            if links != (post.size, pre.size):
+                what = "neurons and inputs" if projection.convolution else "weights"
                 raise ValueError(
-                    f"network {self.name}: weights of {projection.label} must be {(post.size, pre.size)}, "
-                    f"got {projection.weights.shape}"
+                    f"network {self.name}: {what} of {projection.label} must be {(post.size, pre.size)}, "
+                    f"got {links}"
                 )
 
     @property
@@ -121,12 +163,12 @@ class Network:
     @property
     def n_macs(self) -> int:
         """Multiply-accumulates of one inference: every weight, zero or not, without biases."""
-        return sum(projection.weights.size for projection in self.projections)
+        return sum(projection.n_macs for projection in self.projections)
 
     @property
     def n_synapses(self) -> int:
         """Connections that exist: weights other than zero, without biases."""
-        return sum(int(np.count_nonzero(projection.weights)) for projection in self.projections)
+        return sum(projection.n_synapses for projection in self.projections)
 
     def forward(self, images: ArrayLike) -> NDArray[np.float64]:
         """Return the output activations [n, out] of ``images`` [n, in] in [0, 1]."""
@@ -136,7 +178,7 @@ class Network:
                 f"network {self.name}: images must be [n, {self.n_inputs}], got {list(activations.shape)}"
             )
         for projection in self.projections:
-            activations = np.clip(activations @ projection.weights.T + projection.bias, 0, 1)
+            activations = np.clip(projection.forward(activations), 0, 1)
         return activations
 
     def classify(self, images: ArrayLike) -> NDArray[np.int64]:
@@ -151,6 +193,9 @@ class Network:
             "version": _VERSION,
             "name": self.name,
             "populations": [[population.name, population.size] for population in self.populations],
+            "convolutions": [
+                projection.convolution and asdict(projection.convolution) for projection in self.projections
+            ],
             "provenance": dict(self.provenance),
         }
         arrays: dict[str, Any] = {"header": np.array(json.dumps(header))}
@@ -188,14 +233,17 @@ class Network:
     @classmethod
     def _from_arrays(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
         populations = tuple(Population(str(name), int(size)) for name, size in header["populations"])
+        links = list(pairwise(populations))
+        convolutions = header["convolutions"] if header["version"] > 1 else [None] * len(links)
         projections = tuple(
             Projection(
                 source=pre.name,
                 target=post.name,
                 weights=arrays[f"weights_{index}"],
                 bias=arrays[f"bias_{index}"],
+                convolution=convolution and _convolution(convolution),
             )
-            for index, (pre, post) in enumerate(pairwise(populations))
+            for index, ((pre, post), convolution) in enumerate(zip(links, convolutions, strict=True))
         )
         return cls(
             name=header["name"],
@@ -216,9 +264,14 @@ def _header(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     kind = header.get("format") if isinstance(header, dict) else header
     if kind != _FORMAT:
         raise ValueError(f"format must be {_FORMAT!r}, got {kind!r}")
-    if header.get("version") != _VERSION:
-        raise ValueError(f"version must be {_VERSION}, got {header.get('version')!r}")
+    if header.get("version") not in range(1, _VERSION + 1):
+        raise ValueError(f"version must be 1 or {_VERSION}, got {header.get('version')!r}")
     return dict(header)
+
+
+def _convolution(entry: Mapping[str, Any]) -> Convolution:
+    maps, height, width = entry["in_shape"]
+    return Convolution(**{**entry, "in_shape": (maps, height, width)})
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rtl_gen.formats import GAIN_WIDTH, SHIFT_WIDTH
 from rtl_gen.neuron.requantizer import requantize
 
+from .convolution import Convolution
 from .network import Network, Population, Projection
 
 __all__ = ["QuantizedNetwork", "QuantizedProjection", "gain_and_shift", "quantize"]
@@ -26,9 +27,10 @@ class QuantizedProjection:
     source: str
     target: str
     weight_codes: NDArray[np.int8]
-    """[post, pre] [LSB]"""
+    """[post, pre], or the kernels [out_map, fan_in] of a convolution [LSB]"""
     bias_codes: NDArray[np.int32]
-    """Weight [post] of an axon that always carries the largest activation code; may exceed it [LSB]."""
+    """Weight [post], or [out_map], of an axon that always carries the largest activation code; may exceed it
+    [LSB]."""
     gain: int
     """Requantisation multiplier, 2^15 to 2^16 - 1."""
     shift: int
@@ -39,12 +41,28 @@ class QuantizedProjection:
     """Weights beyond the largest code."""
     max_error: float
     """Largest distance of a weight or bias from what its code stands for."""
+    convolution: Convolution | None = None
 
     def __post_init__(self) -> None:
         for name, dtype in (("weight_codes", np.int8), ("bias_codes", np.int32)):
             array = np.array(getattr(self, name), dtype)
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+
+    @property
+    def geometry(self) -> Convolution:
+        """Which inputs each neuron sees, and with which weight."""
+        return self.convolution or Convolution.full(*self.weight_codes.shape)
+
+    def sums(self, codes: NDArray[np.integer], activation_max: int) -> NDArray[np.int64]:
+        """Return the sums [n, post] of ``codes`` [n, pre], biases included.
+
+        By way of float64, and yet exact: 2^53 holds 2^38 products of 127 * 255.
+        """
+        geometry = self.geometry
+        products = geometry.sums(codes.astype(np.float64), self.weight_codes.astype(np.float64))
+        bias = np.repeat(self.bias_codes.astype(np.int64), geometry.n_positions)
+        return products.astype(np.int64) + activation_max * bias
 
     @property
     def label(self) -> str:
@@ -71,8 +89,7 @@ class QuantizedNetwork:
             raise ValueError(f"network {self.name}: codes must be integers 0 to {self.activation_max}")
         activations = codes.astype(np.int64)
         for projection in self.projections:
-            sums = _exact_product(activations, projection.weight_codes)
-            sums += self.activation_max * projection.bias_codes.astype(np.int64)
+            sums = projection.sums(activations, self.activation_max)
             activations = requantize(sums, projection.gain, projection.shift, self.activation_max)
         return activations.astype(np.uint8)
 
@@ -144,6 +161,7 @@ def _quantize_projection(projection: Projection, weight_max: int) -> QuantizedPr
         max_error=float(
             max(np.abs(weights - weight_codes * scale).max(), np.abs(bias - bias_codes * scale).max())
         ),
+        convolution=projection.convolution,
     )
 
 
@@ -158,8 +176,3 @@ def _scale(weights: NDArray[np.float64], weight_max: int) -> float:
         for step in steps
     ]
     return float(steps[np.argmin(errors)])
-
-
-def _exact_product(codes: NDArray[np.integer], weight_codes: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Return ``codes @ weight_codes.T`` by way of float64: exact, 2^53 holds 2^38 products of 127 * 255."""
-    return (codes.astype(np.float64) @ weight_codes.T.astype(np.float64)).astype(np.int64)

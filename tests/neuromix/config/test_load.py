@@ -192,7 +192,7 @@ def test_problem_is_said_in_one_line(problems: Callable[..., list[str]], text: s
         (
             "kind: digits",
             "kind: cifar",
-            "tiny.yaml:3:8: data.kind: must be one of 'digits', 'idx', got 'cifar'",
+            "tiny.yaml:3:8: data.kind: must be one of 'digits', 'idx', 'cifar10', got 'cifar'",
         ),
         ("kind: digits", "", "tiny.yaml:3:1: data.kind: must be given, got nothing"),
         ("kind: digits", "kind: idx", "tiny.yaml:3:1: data.path: must be given, got nothing"),

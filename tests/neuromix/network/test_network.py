@@ -170,7 +170,10 @@ def test_damaged_file_is_named(small_network: Network, tmp_path: Path) -> None:
         ({"a": np.ones(3)}, "contents must be a neuromix network with a header, got a$"),
         ({"header": np.array("{")}, "header must be JSON, got"),
         ({"header": np.array('{"format": "other"}')}, "format must be 'neuromix network', got 'other'$"),
-        ({"header": np.array('{"format": "neuromix network", "version": 9}')}, "version must be 1, got 9$"),
+        (
+            {"header": np.array('{"format": "neuromix network", "version": 9}')},
+            "version must be 1 or 2, got 9$",
+        ),
         (
             {"header": np.array('{"format": "neuromix network", "version": 1, "name": "x"}')},
             "contents must hold 'populations', got none$",
