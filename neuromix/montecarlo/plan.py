@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.mdac import GRID_BITS, effective_weights
+from analog_models.mdac import GRID_BITS, Topology, effective_weights
 from analog_models.mismatch import LOGNORMAL_SIGMA, draw_relative_error
 from analog_models.neuron import MixedSignalNeuronParameters
 
@@ -36,8 +36,10 @@ class Layer:
     last row of ones, which brings bias and offset.
     """
 
-    cells: NDArray[np.int64]
+    cells: Floats
     """Weight codes ``[map, cell]`` [LSB]: the fan-in, then the bias axons."""
+    deviations: Floats
+    """Of each cell's weight, ``[map, cell]`` [LSB]."""
     fan_in: int
     kept: NDArray[np.int64]
     """Cells of the fan-in that are computed; the others only see zeros."""
@@ -52,8 +54,9 @@ class Layer:
     noise: float
     """Noise on the summing node [LSB rms]."""
 
-    @property
+    @cached_property
     def n_post(self) -> int:
+        """Neurons."""
         return math.prod(self.shape)
 
     @property
@@ -72,16 +75,22 @@ class Plan:
     """A network in one design, ready to have chips drawn."""
 
     layers: tuple[Layer, ...]
-    neuron: MixedSignalNeuronParameters
+    structure: Topology
+    sigma_unit: float
+    """Relative deviation of a unit of a cell."""
+    sigma_gain: float
+    """Relative deviation of a neuron's gain."""
+    sigma_offset: float
+    """Deviation of a neuron's offset [LSB]."""
+    linear_range: float
+    """R of the activation [LSB]."""
     code_max: int
     seed: int
 
     @property
     def is_random(self) -> bool:
         """Whether chips differ, or images are seen through noise."""
-        p = self.neuron
-        spread = (p.sigma_unit, p.mismatch_factor * p.gain_sigma, p.offset_sigma)
-        return any(spread) or any(layer.noise for layer in self.layers)
+        return any((self.sigma_unit, self.sigma_gain, self.sigma_offset, *(x.noise for x in self.layers)))
 
     @property
     def dtype(self) -> type[np.float32 | np.float64]:
@@ -93,11 +102,6 @@ class Plan:
         """Images of a block."""
         largest = max(max(layer.n_post, layer.n_seen) for layer in self.layers)
         return max(1, min(_BLOCK_IMAGES, _BLOCK_VALUES // largest))
-
-    @property
-    def linear_range(self) -> float:
-        """R of the activation [LSB]."""
-        return self.neuron.linear_range / self.neuron.lsb(self.code_max)
 
     @cached_property
     def top(self) -> float:
@@ -135,48 +139,54 @@ def make_plan(
     network: QuantizedNetwork, neuron: MixedSignalNeuronParameters, codes: NDArray[np.uint8], seed: int
 ) -> Plan:
     """Return ``network`` in the design ``neuron``, for the images that give ``codes`` [image, input]."""
+    lsb = neuron.lsb(network.activation_max)
+    deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_unit))
     layers: list[Layer] = []
     for projection in network.projections:
-        geometry = projection.geometry
+        geometry, scale = projection.geometry, projection.gain * 2.0**-projection.shift
         bias = bias_weights(projection.bias_codes, bias_axons_needed(network, projection), network.weight_max)
         cells = np.concatenate([projection.weight_codes, bias], axis=1)
-        n_positions_before = layers[-1].shape[0] if layers else 1
+        before = layers[-1].shape[0] if layers else 1
         kept, rows = np.arange(geometry.fan_in), None
-        if not geometry.n_positions == geometry.groups == n_positions_before == 1:
-            position, n_maps_before = (
-                geometry.inputs % n_positions_before,
-                geometry.n_pre // n_positions_before,
-            )
-            rows = position * n_maps_before + geometry.inputs // n_positions_before
+        if not geometry.n_positions == geometry.groups == before == 1:
+            rows = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
             rows = np.pad(rows, ((0, 0), (0, 0), (0, 1)), constant_values=geometry.n_pre)
         elif not layers:
             kept = np.flatnonzero(codes.any(axis=0))
-        scale = projection.gain * 2.0**-projection.shift
         ladder_noise = math.sqrt(neuron.ladder_noise_variance(cells.shape[1])) * scale
         layers.append(
             Layer(
-                cells=cells,
+                cells=cells.astype(np.float32),
+                deviations=deviations[np.abs(cells)].astype(np.float32),
                 fan_in=geometry.fan_in,
                 kept=kept,
                 shape=(geometry.n_positions, geometry.groups, geometry.out_maps // geometry.groups),
                 rows=rows,
                 classes=np.arange(geometry.n_post).reshape(geometry.out_maps, -1).T.ravel(),
                 scale=scale,
-                noise=math.hypot(neuron.noise_sigma / neuron.lsb(network.activation_max), ladder_noise),
+                noise=math.hypot(neuron.noise_sigma / lsb, ladder_noise),
             )
         )
-    return Plan(layers=tuple(layers), neuron=neuron, code_max=network.activation_max, seed=seed)
+    return Plan(
+        layers=tuple(layers),
+        structure=neuron.cell,
+        sigma_unit=neuron.sigma_unit,
+        sigma_gain=neuron.mismatch_factor * neuron.gain_sigma,
+        sigma_offset=neuron.offset_sigma / lsb,
+        linear_range=neuron.linear_range / lsb,
+        code_max=network.activation_max,
+        seed=seed,
+    )
 
 
 def draw_layer(plan: Plan, index: int, chip: int) -> tuple[Floats, int]:
     """Draw a layer: what its rows move its nodes by, ``[post, row]`` [LSB], and where it reads the noise."""
-    layer, neuron = plan.layers[index], plan.neuron
+    layer = plan.layers[index]
     rng = plan.stream(_CHIP, chip, index)
-    offset = neuron.offset_sigma / neuron.lsb(plan.code_max) * rng.standard_normal(layer.n_post)
-    gain_error = draw_relative_error(neuron.mismatch_factor * neuron.gain_sigma, (layer.n_post,), rng)
+    offset = plan.sigma_offset * rng.standard_normal(layer.n_post)
+    gain = layer.scale * (1 + draw_relative_error(plan.sigma_gain, (layer.n_post,), rng))
     place = int(rng.integers(layer.n_post * plan.n_images))
     cells = _draw_cells(plan, layer, rng).reshape(layer.n_post, -1)
-    gain = layer.scale * (1 + gain_error)
     weights: Floats = np.empty((layer.n_post, layer.n_rows), plan.dtype)
     weights[:, :-1] = cells[:, layer.kept]
     weights[:, :-1] *= gain.astype(plan.dtype)[:, np.newaxis]
@@ -186,24 +196,24 @@ def draw_layer(plan: Plan, index: int, chip: int) -> tuple[Floats, int]:
 
 def _draw_cells(plan: Plan, layer: Layer, rng: np.random.Generator) -> Floats:
     """Return the weights that a chip has instead of ``layer.cells``, ``[position, map, cell]`` [LSB]."""
-    structure, sigma = plan.neuron.cell, plan.neuron.sigma_unit
     shape = (layer.shape[0], *layer.cells.shape)
-    if not sigma:
-        return np.broadcast_to(layer.cells.astype(plan.dtype), shape)
-    if sigma > LOGNORMAL_SIGMA:
-        codes = np.broadcast_to(layer.cells, shape)
-        return effective_weights(codes, structure.draw_bit_error(sigma, shape, rng)) / 2.0**GRID_BITS
+    if not plan.sigma_unit:
+        return np.broadcast_to(layer.cells, shape)
+    if plan.sigma_unit > LOGNORMAL_SIGMA:
+        codes = np.broadcast_to(layer.cells.astype(np.int64), shape)
+        bit_error = plan.structure.draw_bit_error(plan.sigma_unit, shape, rng)
+        return effective_weights(codes, bit_error) / 2.0**GRID_BITS
     cells = rng.standard_normal(shape, dtype=np.float32)
-    cells *= np.sqrt(structure.weight_variance(sigma)).astype(np.float32)[np.abs(layer.cells)]
-    cells += layer.cells.astype(np.float32)
+    cells *= layer.deviations
+    cells += layer.cells
     return cells
 
 
-def draw_noise(plan: Plan, index: int, block: int) -> Floats | None:
-    """Draw a layer's noise for a block of images [LSB], twice in a row; None if there is none."""
+def draw_noise(plan: Plan, index: int, block: int, out: Floats) -> None:
+    """Draw a layer's noise for a block of images [LSB] into ``out``, twice in a row, if there is any."""
     layer = plan.layers[index]
-    if not layer.noise:
-        return None
-    once = plan.stream(_NOISE, index, block).standard_normal(layer.n_post * plan.n_images, np.float32)
-    once *= np.float32(layer.noise)
-    return np.concatenate([once, once])
+    if layer.noise:
+        once, again = np.split(out, 2)
+        plan.stream(_NOISE, index, block).standard_normal(dtype=np.float32, out=once)
+        once *= np.float32(layer.noise)
+        again[:] = once

@@ -65,12 +65,14 @@ def _count_correct(
     groups = [list(group) for _, group in groupby(chips, lambda chip: chip // _SIDE_BY_SIDE)]
     wide = [_side_by_side(plan, drawn, group) for group in groups]
     correct = dict.fromkeys(chips, 0)
+    fields = [np.empty(2 * layer.n_post * plan.n_images, plan.dtype) for layer in plan.layers]
     space = _Space(plan, min(plan.n_images, len(codes)))
     for block, first in enumerate(range(0, len(codes), plan.n_images)):
         images = slice(first, first + plan.n_images)
         if len(labels[images]) != space.n_images:
             space = _Space(plan, len(labels[images]))
-        fields = [draw_noise(plan, index, block) for index in range(len(plan.layers))]
+        for index, field in enumerate(fields):
+            draw_noise(plan, index, block, field)
         seen = space.enter(codes[images])
         for group, weights in zip(groups, wide, strict=True):
             if weights is not None:
@@ -128,7 +130,7 @@ class _Space:
 def _classify(
     plan: Plan,
     drawn: list[tuple[Floats, int]],
-    fields: list[Floats | None],
+    fields: list[Floats],
     seen: Floats,
     space: _Space,
     slot: int,
@@ -151,7 +153,7 @@ def _classify(
                 seen,
                 out=level[:-1].reshape(*shape, -1, space.n_images),
             )
-        _to_codes(plan, level[:-1].reshape(-1), field, place, space.scratch)
+        _to_codes(plan, level[:-1].reshape(-1), field[place:] if layer.noise else None, space.scratch)
         level[-1] = 1
     classes, codes = plan.layers[-1].classes, level[:-1]
     last = len(classes) - 1
@@ -161,13 +163,13 @@ def _classify(
     return answers
 
 
-def _to_codes(plan: Plan, level: Floats, field: Floats | None, place: int, scratch: Floats) -> None:
-    """Add noise to ``level`` [LSB], clip, compress and round it, in place, in chunks that fit a cache."""
+def _to_codes(plan: Plan, level: Floats, noise: Floats | None, scratch: Floats) -> None:
+    """Add ``noise`` to ``level`` [LSB], clip, compress and round it, in place, in chunks that fit a cache."""
     span = plan.linear_range
     for first in range(0, len(level), _CHUNK):
         part = level[first : first + _CHUNK]
-        if field is not None:
-            part += field[place + first : place + first + len(part)]
+        if noise is not None:
+            part += noise[first : first + len(part)]
         np.clip(part, 0, plan.top, out=part)
         if plan.compression:
             a, b, c = plan.compression
