@@ -12,7 +12,16 @@ from . import adc
 from .activation import saturate
 from .charge import bias_energy, capacitor_energy
 from .draw import MixedSignalNeuronDraw
-from .mdac import GRID_BITS, INPUT_LEVELS, WEIGHT_MAX, effective_weights, sum_products
+from .flicker import drift_normals, n_decades
+from .mdac import (
+    GRID_BITS,
+    INPUT_GRID_BITS,
+    INPUT_LEVELS,
+    WEIGHT_MAX,
+    effective_inputs,
+    effective_weights,
+    sum_products,
+)
 from .noise import step_normals
 
 if TYPE_CHECKING:
@@ -25,6 +34,8 @@ _SHIFT_MAX = 63
 _TRIM_MIN, _TRIM_MAX = -128, 127
 _STEP_MAX = (1 << 63) - 1
 _EXACT = 2.0**53  # float64 holds every whole number up to here
+_SQUARES = np.square(np.arange(INPUT_LEVELS, dtype=np.float64))
+_FLICKER_GRID = 2.0**6  # keeps sums of squares exact, as those of products are
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +70,8 @@ class MixedSignalNeuronBank:
         Signed trim codes, -128 to 127, one for all neurons or ``[post]``; 0 changes nothing.
     noise_seed :
         Seed of the thermal noise, 0 to 2^128 - 1; arrays of one chip need different seeds.
+    evaluation_time :
+        How long the lines settle before the converter looks [s]; infinite: until they have.
 
     Raises ValueError for codes out of range and shapes that do not fit ``draw``.
     """
@@ -75,6 +88,7 @@ class MixedSignalNeuronBank:
         offset_trim: ArrayLike = 0,
         gain_trim: ArrayLike = 0,
         noise_seed: int,
+        evaluation_time: float = math.inf,
     ) -> None:
         self.parameters = parameters
         self.n_neurons, self.n_axons = draw.n_neurons, draw.n_axons
@@ -86,21 +100,29 @@ class MixedSignalNeuronBank:
         codes = _codes("weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape)
         self._magnitudes = np.abs(codes.astype(np.int64))
         self._weights = effective_weights(codes, draw.bit_error)
-        largest = (INPUT_LEVELS - 1) * np.abs(self._weights).sum(axis=1).max()
+        unit_variance = np.rint(parameters.cell.weight_variance(1.0) * _FLICKER_GRID)
+        self._flicker_units = unit_variance[self._magnitudes]
+        self._inputs = effective_inputs(
+            parameters.settled_fraction(self.n_neurons, evaluation_time) * parameters.mirror_gain
+        )
+        largest = self._inputs.max() * np.abs(self._weights).sum(axis=1).max()
         if largest >= _EXACT:
+            grid = self._inputs.max() * 2.0**GRID_BITS
             raise ValueError(
                 f"mixed-signal bank: a neuron's sum of weight magnitudes must be below "
-                f"{_EXACT / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB, "
-                f"got {largest / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB"
+                f"{_EXACT / grid:.0f} LSB, got {largest / grid:.0f} LSB"
             )
         offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
         gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
         self._lsb = parameters.lsb(self._code_max)
-        self._scale = gain * 2.0 ** -(GRID_BITS + shift)
-        ladder_noise = math.sqrt(parameters.ladder_noise_variance(self.n_axons)) * gain * 2.0**-shift
-        self._noise = math.hypot(parameters.noise_sigma / self._lsb, ladder_noise)
+        self._scale = gain * 2.0 ** -(GRID_BITS + INPUT_GRID_BITS + shift)
+        self._step_gain = gain * 2.0**-shift  # LSB of level per unit of sum(x * w)
+        self._loading = parameters.output_conductance * self._step_gain * self._lsb
         self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
-        self._offset = (draw.offset + offset_codes * parameters.offset_trim_step) / self._lsb
+        self._offset = (
+            draw.offset + offset_codes * parameters.offset_trim_step - parameters.droop * draw.leak
+        ) / self._lsb
+        self._draw = draw
         self._trim_codes = int(np.abs(offset_codes).sum() + np.abs(gain_codes).sum())
 
     def evaluate(self, input_codes: NDArray[np.integer], first_step: int = 0) -> MixedSignalEvaluation:
@@ -110,13 +132,46 @@ class MixedSignalNeuronBank:
         """
         inputs = self._checked_inputs(input_codes)
         first_step = _whole("first_step", first_step, 0, _STEP_MAX)
-        level = sum_products(inputs, self._weights) * self._scale * self._neuron_gain + self._offset
-        if self._noise:
-            level += self._noise * step_normals(self._noise_seed, first_step, len(inputs), self.n_neurons)
+        level = sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain
+        if self._loading:
+            level /= 1 + self._loading * sum_products(inputs, self._magnitudes.astype(np.float64))
+        level += self._offset
+        self._add_noise(level, inputs, first_step)
         activated = saturate(level, self.parameters.linear_range / self._lsb)
         return MixedSignalEvaluation(
-            codes=adc.convert(activated, self._code_max), node_voltage=level * self._lsb
+            codes=self._convert(activated, first_step), node_voltage=level * self._lsb
         )
+
+    def _add_noise(self, level: NDArray[np.float64], inputs: NDArray[np.uint8], first_step: int) -> None:
+        """Add thermal and flicker noise to ``level`` [LSB]."""
+        p = self.parameters
+        fast_band, slow_band = p.flicker_bands
+        cells: NDArray[np.float64] | float = 0.0
+        if p.cell_flicker:
+            squares = sum_products(inputs, self._flicker_units, _SQUARES) / _FLICKER_GRID
+            cells = p.cell_flicker * self._step_gain**2 * squares
+        pair = p.pair_flicker / self._lsb**2
+        white = p.noise_variance / self._lsb**2 + p.ladder_noise_variance(self.n_axons) * self._step_gain**2
+        fast = np.sqrt(white + fast_band * (pair + cells))
+        if np.any(fast):
+            level += fast * step_normals(self._noise_seed, first_step, *level.shape)
+        slow = np.sqrt(slow_band * (pair + cells))
+        if np.any(slow):
+            decades = n_decades(p.step_rate, p.flicker_floor)
+            n_steps, n_neurons = level.shape
+            level += slow * drift_normals(self._noise_seed, first_step, n_steps, n_neurons, decades)
+
+    def _convert(self, level: NDArray[np.float64], first_step: int) -> NDArray[np.int64]:
+        p, draw = self.parameters, self._draw
+        level = level + draw.adc_offset / self._lsb
+        noise = p.adc_factor * p.adc_noise / self._lsb
+        if noise:
+            level += noise * step_normals(self._noise_seed, first_step, *level.shape, stream=1)
+        if not p.adc_factor:
+            return adc.convert(level, self._code_max)
+        if p.adc_kind == "ramp":
+            return adc.convert_ramp(level, draw.adc_step_error, self._code_max)
+        return adc.convert_sar(level, draw.adc_bit_error, self._code_max)
 
     def energy(
         self,
@@ -128,8 +183,7 @@ class MixedSignalNeuronBank:
         """Return the energy [J] of the given steps by item of :data:`analog_models.charge.ITEMS`.
 
         ``input_codes[step, pre]`` went in, ``codes[step, post]`` came out, and the currents flowed for
-        ``evaluation_time`` [s] in each step. Whether the array settles in that time is not checked; leakage,
-        weight memory and digital control are not in it.
+        ``evaluation_time`` [s] in each step. Leakage, weight memory and digital control are not in it.
         """
         inputs = self._checked_inputs(input_codes)
         if codes.shape != (len(inputs), self.n_neurons):
@@ -154,6 +208,7 @@ class MixedSignalNeuronBank:
         return {
             "input_dac": flowing(p.input_current * float(axon_drive.sum())),
             "mdac_gate": capacitor_energy(p.supply, p.line_capacitance(self.n_neurons), line_swing),
+            "line_driver": flowing(p.line_driver_current(self.n_neurons) * int(np.count_nonzero(inputs))),
             "mdac_bias": flowing(p.cell_current * float(axon_drive @ axon_units)),
             "mdac_charge": capacitor_energy(
                 p.supply, 2 / 3 * p.leg_capacitance, p.supply * float(axon_drive @ axon_bits)
@@ -161,7 +216,7 @@ class MixedSignalNeuronBank:
             "activation_bias": flowing(p.pair_current * codes.size),
             "trim": flowing(p.trim_current * self._trim_codes * len(inputs)),
             "reset": capacitor_energy(p.supply, p.node_capacitance, p.supply) * codes.size,
-            "adc": p.adc_energy * adc.decisions(self._code_max) / adc.REFERENCE_BITS * codes.size,
+            "adc": p.conversion_energy(self._code_max, self.n_neurons) * codes.size,
         }
 
     def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -40,12 +40,14 @@ from .mismatch import draw_relative_error
 
 __all__ = [
     "GRID_BITS",
+    "INPUT_GRID_BITS",
     "INPUT_LEVELS",
     "MAGNITUDE_BITS",
     "TOPOLOGIES",
     "WEIGHT_MAX",
     "Topology",
     "cell_levels",
+    "effective_inputs",
     "effective_weights",
     "sum_products",
 ]
@@ -59,8 +61,11 @@ WEIGHT_MAX = (1 << MAGNITUDE_BITS) - 1
 INPUT_LEVELS = 256
 """Input codes are 0 to ``INPUT_LEVELS - 1``."""
 
-GRID_BITS = 24
+GRID_BITS = 18
 """Effective weights are whole multiples of ``2^-GRID_BITS`` LSB, far below any mismatch."""
+
+INPUT_GRID_BITS = 6
+"""Effective inputs are whole multiples of ``2^-INPUT_GRID_BITS`` LSB, far below half an LSB."""
 
 _STEPS_PER_PRODUCT = 2048  # bounds the memory of the converted inputs; the sums do not depend on it
 _LOW_BITS = 4  # of the segmented cell; its divider has 2^_LOW_BITS units
@@ -238,14 +243,26 @@ def cell_levels(bit_error: NDArray[np.float64]) -> NDArray[np.float64]:
     return levels
 
 
-def sum_products(input_codes: NDArray[np.integer], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the summed currents ``[step, post]`` of ``input_codes[step, pre]``, in units of the grid.
+def effective_inputs(fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what each input code is when ``fraction[code]`` of it arrives, in grid units, ``[code]``."""
+    return np.rint(np.arange(INPUT_LEVELS) * fraction * 2.0**INPUT_GRID_BITS)
 
-    ``weights`` are whole numbers whose largest possible sum of products is below 2^53. Every partial sum then
-    is exact in float64, so neither the order in which BLAS adds nor the batch can change a bit of the result.
+
+def sum_products(
+    input_codes: NDArray[np.integer],
+    weights: NDArray[np.float64],
+    inputs: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Return the summed currents ``[step, post]`` of ``input_codes[step, pre]``, in units of the grids.
+
+    Code c counts as ``inputs[c]``, or as itself. ``inputs`` and ``weights`` are whole numbers whose largest
+    possible sum of products is below 2^53. Every partial sum then is exact in float64, so neither the order
+    in which BLAS adds nor the batch can change a bit of the result.
     """
     sums = np.empty((len(input_codes), len(weights)))
     for start in range(0, len(input_codes), _STEPS_PER_PRODUCT):
         steps = slice(start, start + _STEPS_PER_PRODUCT)
-        np.matmul(input_codes[steps].astype(np.float64), weights.T, out=sums[steps])
+        codes = input_codes[steps]
+        chosen = codes.astype(np.float64) if inputs is None else inputs[codes]
+        np.matmul(chosen, weights.T, out=sums[steps])
     return sums

@@ -9,7 +9,8 @@ Parameters describe a design, a draw one manufactured array, a bank that array w
 One evaluation, for every neuron at once (in the spirit of Chatterjee et al., ICRC 2017, whose circuit is not
 public):
 
-1. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`.
+1. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`. Of x there
+   is what the axon's line has settled to, :mod:`analog_models.settling`.
 2. The summing node turns the current into ``gain / 2^shift`` LSB per unit of ``acc``, times each neuron's own
    gain error and trim. It carries sampled thermal noise, :mod:`analog_models.noise`.
 3. The activation pair adds its offset and trim, and saturates, :mod:`analog_models.activation`.
@@ -21,22 +22,25 @@ result has the same bits: sums are exact, noise is addressed by the step's numbe
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import adc
 from .activation import linear_range
 from .bank import MixedSignalEvaluation, MixedSignalNeuronBank
 from .charge import gate_swing
-from .device import specific_current, transconductance_efficiency
+from .device import off_current, specific_current, thermal_voltage, transconductance_efficiency
 from .draw import MixedSignalNeuronDraw
+from .flicker import gate_power
 from .mdac import INPUT_LEVELS, TOPOLOGIES, WEIGHT_MAX, Topology
 from .mismatch import capacitor_sigma, current_sigma, draw_relative_error, pair_offset_sigma
 from .noise import thermal_variance
 from .process import GENERIC_65, Process
 from .quantity import check_quantities, choice, quantity
+from .settling import diode_fractions, driver_current, driver_fractions
 
 __all__ = [
     "MixedSignalEvaluation",
@@ -44,6 +48,16 @@ __all__ = [
     "MixedSignalNeuronDraw",
     "MixedSignalNeuronParameters",
 ]
+
+
+_DRIVER_IC = 1.0
+"""Inversion coefficient of a line's driver: the middle of moderate inversion, fast for its current [A]."""
+
+_CONDUCTANCE_LENGTH = 0.2e-6
+"""Gate length for which a process states its output conductance [m]."""
+
+_HOLD_LENGTH = 0.06e-6
+"""Gate length of the switches that hold a node [m]: the shortest of a 65 nm process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +88,46 @@ class MixedSignalNeuronParameters:
     input_current: float = quantity(
         1e-6, "A", 1e-12, 1e-2, "input DAC's full-scale current", "as a full cell [A]"
     )
+    line_time_constant: float = quantity(
+        5e-9,
+        "s",
+        0,
+        1e-3,
+        "of the lines' drivers; 0: no driver, the diode drives",
+        "half an LSB in 40 ns [D]",
+    )
+    settling_factor: float = quantity(
+        1.0, "", 0, 10, "scales the lines' time constants; 0: settled at once", "as computed [D]"
+    )
     node_capacitance: float = quantity(
         80e-15, "F", 1e-16, 1e-9, "summing node's capacitance", "0.5 LSB of noise [A]"
     )
     node_full_scale: float = quantity(
         0.2, "V", 1e-3, 3.6, "node swing of all output codes", "fits a degenerated pair [A]"
     )
+    node_bandwidth: float = quantity(
+        50e6, "Hz", 1e3, 1e11, "bandwidth in which flicker noise is seen", "settles in a few ns [A]"
+    )
+    step_rate: float = quantity(
+        1e6, "Hz", 1e-3, 1e10, "time steps per second: slower flicker drifts", "70 cycles at 100 MHz [A]"
+    )
+    flicker_floor: float = quantity(
+        1.0, "Hz", 1e-6, 1e9, "slower flicker is calibrated away", "calibrated once a second [A]"
+    )
+    flicker_factor: float = quantity(1.0, "", 0, 1e4, "scales flicker power; 0: none", "as computed [D]")
+    conductance_factor: float = quantity(
+        1.0, "", 0, 10, "scales output conductance; 0: none", "no cascode: as computed [D]"
+    )
+    hold_width: float = quantity(
+        0.2e-6, "m", 50e-9, 1e-4, "width of a switch that holds a node", "minimum, two gates' widths [A]"
+    )
+    hold_threshold: float = quantity(
+        500.0, "", 1, 1e6, "how much less the switch leaks than a fast device", "LP 0.1, GP 50 nA/um [D]"
+    )
+    hold_time: float = quantity(
+        80e-9, "s", 0, 1, "how long a node is held for the converter", "8 cycles at 100 MHz [A]"
+    )
+    droop_factor: float = quantity(1.0, "", 0, 1e4, "scales droop of a held node; 0: none", "as computed [D]")
     noise_factor: float = quantity(
         3.0, "", 0, 100, "noise power over kT/C; 0: none", "2 to 6, physics of mirrors [D]"
     )
@@ -109,8 +157,28 @@ class MixedSignalNeuronParameters:
         2.0**-10, "", 0, 2.0**-7, "gain change per trim code", "127 codes: 12 % [A]"
     )
     trim_current: float = quantity(1e-9, "A", 0, 1e-5, "trim DAC's current per code", "0.1 % of the tail [A]")
+    adc_kind: str = choice("sar", adc.KINDS, "kind of converter")
+    adc_noise: float = quantity(0.1e-3, "V", 0, 0.1, "converter's own noise", "an eighth of an LSB [A]")
+    adc_offset_sigma: float = quantity(
+        0.2e-3, "V", 0, 0.1, "spread of the converters' offsets", "a quarter LSB: auto-zeroed [A]"
+    )
+    adc_unit_capacitance: float = quantity(
+        1e-15, "F", 1e-17, 1e-12, "unit of the SAR's DAC, or of the ramp's staircase", "0.85 % mismatch [A]"
+    )
+    adc_factor: float = quantity(
+        1.0, "", 0, 10, "scales converters' noise, offset and INL; 0: none", "as computed [D]"
+    )
+    ramp_clock: float = quantity(
+        1e9, "Hz", 1e3, 1e11, "steps of the staircase per second", "256 ns for 8 bits [A]"
+    )
+    ramp_comparator_current: float = quantity(
+        1e-6, "A", 1e-12, 1e-2, "bias of a ramp converter's comparator", "as the activation pair [A]"
+    )
+    ramp_flip_flop_energy: float = quantity(
+        5.4e-15, "J", 0, 1e-12, "a flip-flop's clock energy in the counter", "ngspice, PTM 65 nm, 1.0 V [M]"
+    )
     adc_energy: float = quantity(
-        2.7e-12, "J", 0, 1e-9, "8-bit conversion", "SAR, 1.8-3.6 pJ, Jia JSSC 2020 [S]"
+        2.7e-12, "J", 0, 1e-9, "SAR's 8-bit conversion", "SAR, 1.8-3.6 pJ, Jia JSSC 2020 [S]"
     )
 
     def __post_init__(self) -> None:
@@ -123,10 +191,10 @@ class MixedSignalNeuronParameters:
 
     @classmethod
     def ideal(cls, **overrides: Any) -> Self:
-        """Return a design without mismatch, noise, offset or compression, but for ``overrides``."""
-        return replace(
-            cls(mismatch_factor=0, noise_factor=0, offset_factor=0, degeneration=math.inf), **overrides
-        )
+        """Return a design without any flaw: every factor 0 and a linear pair, but for ``overrides``."""
+        flaws = ("mismatch", "noise", "offset", "settling", "flicker", "conductance", "droop", "adc")
+        off: dict[str, Any] = {f"{flaw}_factor": 0.0 for flaw in flaws}
+        return cls(**({"degeneration": math.inf} | off | overrides))
 
     @property
     def cell(self) -> Topology:
@@ -201,6 +269,26 @@ class MixedSignalNeuronParameters:
         gate = self.unit_width * self.unit_length * self.process.gate_capacitance
         return n_neurons * self.cell.gate_units * gate
 
+    def line_driver_current(self, n_neurons: int) -> float:
+        """Return the bias current of the driver of an axon's line [A]; it is in moderate inversion."""
+        if not self.line_time_constant:
+            return 0.0
+        gm_over_id = transconductance_efficiency(self.process, _DRIVER_IC, self.temperature)
+        return driver_current(self.line_capacitance(n_neurons), self.line_time_constant, gm_over_id)
+
+    def settled_fraction(self, n_neurons: int, time: float) -> NDArray[np.float64]:
+        """Return which part of each input code arrives in ``time`` [s], ``[code]``; all of it for ever."""
+        if not time > 0:
+            raise ValueError(f"mixed-signal bank: evaluation_time must be above 0 s, got {time}")
+        if self.cell.is_charge or not self.settling_factor or math.isinf(time):
+            return np.ones(INPUT_LEVELS)
+        time /= self.settling_factor
+        slope = self.process.slope_factor * thermal_voltage(self.temperature)
+        if self.line_time_constant:
+            return driver_fractions(self.line_swing, self.line_time_constant, slope, time)
+        with_diode = self.line_capacitance(n_neurons + 1)
+        return diode_fractions(self.line_swing, self.input_current, with_diode, slope, time)
+
     def ladder_noise_variance(self, n_axons: int) -> float:
         """Return the sampled noise power of a wire of C-2C ladders, each 2C, in units of ``sum(x * w)``.
 
@@ -210,6 +298,64 @@ class MixedSignalNeuronParameters:
             return 0.0
         wire = thermal_variance(2 * self.ladder_capacitance * n_axons, self.noise_factor, self.temperature)
         return wire * (INPUT_LEVELS * (WEIGHT_MAX + 1) * n_axons / self.supply) ** 2
+
+    @property
+    def _weak_gm_over_id(self) -> float:
+        return transconductance_efficiency(self.process, 0.0, self.temperature)
+
+    @property
+    def output_conductance(self) -> float:
+        """Output conductance of a mirror over its current [1/V]; none for capacitors."""
+        if self.cell.is_charge:
+            return 0.0
+        length = _CONDUCTANCE_LENGTH / self.unit_length
+        return self.conductance_factor * self.process.output_conductance * length
+
+    @property
+    def mirror_gain(self) -> NDArray[np.float64]:
+        """Gain of a mirror over that at full scale, ``[code]``: its diode's drain follows its gate."""
+        swing = self.line_swing
+        gain: NDArray[np.float64] = 1 + self.output_conductance * (swing[-1] - swing)
+        return gain
+
+    @property
+    def cell_flicker(self) -> float:
+        """Flicker power of a unit transistor's current, relative, per e-fold of frequency."""
+        if self.cell.is_charge:
+            return 0.0
+        power = gate_power(self.process, self.unit_width * self.unit_length)
+        return self.flicker_factor * power * self.unit_gm_over_id**2
+
+    @property
+    def pair_flicker(self) -> float:
+        """Flicker power of the activation pair's two inputs per e-fold of frequency [V^2]."""
+        return self.flicker_factor * 2 * gate_power(self.process, self.pair_width * self.pair_length)
+
+    @property
+    def flicker_bands(self) -> tuple[float, float]:
+        """E-folds of frequency that are new in each step, and that drift."""
+        fast = math.log(self.node_bandwidth / self.step_rate)
+        slow = math.log(self.step_rate / self.flicker_floor)
+        return max(0.0, fast), max(0.0, slow)
+
+    @property
+    def droop(self) -> float:
+        """How far a held node falls by the leakage of one nominal switch [V]."""
+        leakage = off_current(self.process, self.hold_width, self.temperature) / self.hold_threshold
+        return self.droop_factor * leakage * self.hold_time / self.node_capacitance
+
+    def conversion_energy(self, code_max: int, n_neurons: int) -> float:
+        """Return the energy of one neuron's conversion to 0..``code_max`` [J]."""
+        if self.adc_kind == "sar":
+            return self.adc_energy * adc.decisions(code_max) / adc.REFERENCE_BITS
+        return adc.ramp_energy(
+            code_max,
+            n_neurons,
+            supply=self.supply,
+            comparator_current=self.ramp_comparator_current,
+            clock=self.ramp_clock,
+            flip_flop_energy=self.ramp_flip_flop_energy,
+        )
 
     def lsb(self, code_max: int = 255) -> float:
         """Return the node voltage of one output code [V]: the full scale spans ``code_max + 1`` codes."""
@@ -238,7 +384,16 @@ class MixedSignalNeuronParameters:
         for name, count in (("n_neurons", n_neurons), ("n_axons", n_axons)):
             if count < 1:
                 raise ValueError(f"mixed-signal draw: {name} must be at least 1, got {count}")
+        later = rng.spawn(1)[0]  # so that what is drawn below leaves what was always drawn as it was
+        hold_area = self.hold_width * _HOLD_LENGTH
+        hold_sigma = self.droop_factor and current_sigma(self.process, hold_area, self._weak_gm_over_id)
+        adc_sigma = self.adc_factor * capacitor_sigma(self.process, self.adc_unit_capacitance)
+        bit_units = np.left_shift(1, np.arange(adc.BITS))
         return MixedSignalNeuronDraw(
+            leak=np.subtract(*np.exp(hold_sigma * later.standard_normal((2, n_neurons)))),
+            adc_offset=self.adc_factor * self.adc_offset_sigma * later.standard_normal(n_neurons),
+            adc_bit_error=adc_sigma / np.sqrt(bit_units) * later.standard_normal((n_neurons, adc.BITS)),
+            adc_step_error=adc_sigma * later.standard_normal((1 << adc.BITS) - 1),
             offset=self.offset_sigma * rng.standard_normal(n_neurons),
             gain_error=draw_relative_error(self.mismatch_factor * self.gain_sigma, (n_neurons,), rng),
             bit_error=self.cell.draw_bit_error(self.sigma_unit, (n_neurons, n_axons), rng),
@@ -255,6 +410,7 @@ class MixedSignalNeuronParameters:
         offset_trim: ArrayLike = 0,
         gain_trim: ArrayLike = 0,
         noise_seed: int,
+        evaluation_time: float = math.inf,
     ) -> MixedSignalNeuronBank:
         """Return the array ``draw`` with ``weights`` in it; the arguments are those of the bank."""
         return MixedSignalNeuronBank(
@@ -267,4 +423,5 @@ class MixedSignalNeuronParameters:
             offset_trim=offset_trim,
             gain_trim=gain_trim,
             noise_seed=noise_seed,
+            evaluation_time=evaluation_time,
         )

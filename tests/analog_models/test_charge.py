@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analog_models.charge import ITEMS, STATIC_ITEMS, gate_swing
+from analog_models.device import transconductance_efficiency
 from analog_models.neuron import MixedSignalNeuronBank, MixedSignalNeuronParameters
 from analog_models.process import GENERIC_65
 
@@ -33,10 +34,12 @@ def test_items_of_one_cell_match_a_hand_computation() -> None:
     array = bank(parameters, np.array([[-64]]), offset_trim=-3, gain_trim=2)
     found = energy(array, np.array([[128]]))
     gate_voltage = float(gate_swing(GENERIC_65, parameters.unit_ic, 256, 300)[128])
+    driver_gm_over_id = transconductance_efficiency(GENERIC_65, 1.0, 300)  # 15.6 /V
     assert found == joules(
         {
             "input_dac": 1.0 * 1e-6 * 0.5 * 100e-9,  # 50 fJ: half of 1 uA
             "mdac_gate": 1.0 * 127 * 11.75e-15 * gate_voltage,  # 127 units of 1 um^2
+            "line_driver": 1.0 * 127 * 11.75e-15 / (5e-9 * driver_gm_over_id) * 100e-9,  # about 2 pJ
             "mdac_bias": 1.0 * 64 * 8e-9 * 0.5 * 100e-9,  # 25.6 fJ: 64 units of half of 8 nA
             "mdac_charge": 0.0,
             "activation_bias": 1.0 * 1e-6 * 100e-9,  # 100 fJ
@@ -77,7 +80,7 @@ def test_bias_follows_time_and_the_rest_does_not() -> None:
     codes = array.evaluate(inputs).codes
     short, long = (array.energy(inputs, codes, evaluation_time=time) for time in (TIME, 3 * TIME))
     ratio = {item: round(long[item] / short[item]) for item in ITEMS if short[item]}
-    bias = {"input_dac", "mdac_bias", "activation_bias", "trim"}
+    bias = {"input_dac", "line_driver", "mdac_bias", "activation_bias", "trim"}
     assert ratio == {item: 3 if item in bias else 1 for item in ITEMS if item != "mdac_charge"}
 
 
