@@ -8,17 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.mdac import GRID_BITS, Topology, effective_weights
+from analog_models.mdac import GRID_BITS, INPUT_LEVELS, Topology, effective_weights
 from analog_models.mismatch import LOGNORMAL_SIGMA, draw_relative_error
 from analog_models.neuron import MixedSignalNeuronParameters
+from rtl_gen.neuron.requantizer import requantize
 
 from ..mapping import bias_axons_needed, bias_weights
-from ..network.quantize import QuantizedNetwork
+from ..network.quantize import QuantizedNetwork, QuantizedProjection
 
-__all__ = ["Floats", "Layer", "Plan", "draw_layer", "draw_noise", "make_plan"]
+__all__ = ["DrawnLayer", "Floats", "Layer", "Plan", "draw_layer", "draw_noise", "make_plan"]
 
 _BLOCK_IMAGES = 1000
 _BLOCK_VALUES = 1 << 22  # of the largest array for a block of images: 16 MiB of float32
+_TYPICAL_IMAGES = 1000  # tell the mean flicker
 _SATURATED = 20.0  # tanh of it is 1 to the last bit
 _FIT_TOLERANCE = 1e-4  # of the compression [LSB]
 
@@ -53,6 +55,8 @@ class Layer:
     """What a unit of ``sum(x w)`` moves the node by [LSB]."""
     noise: float
     """Noise on the summing node [LSB rms]."""
+    load: Floats | None
+    """By what a node's level is divided, ``[post, row]``: 1, and the load of its cells; None: by nothing."""
 
     @cached_property
     def n_post(self) -> int:
@@ -81,7 +85,17 @@ class Plan:
     sigma_gain: float
     """Relative deviation of a neuron's gain."""
     sigma_offset: float
-    """Deviation of a neuron's offset [LSB]."""
+    """Deviation of the offset of a neuron's activation [LSB]."""
+    sigma_leak: float
+    """Deviation of the threshold that makes a node's switches leak, in exponents."""
+    droop: float
+    """What the leak of one switch takes from a node [LSB]."""
+    sigma_converter: float
+    """Deviation of the offset of a neuron's converter [LSB]."""
+    converter_noise: float
+    """Noise of a converter [LSB rms]."""
+    inputs: Floats | None
+    """What an input code ``[code]`` brings; None: itself."""
     linear_range: float
     """R of the activation [LSB]."""
     code_max: int
@@ -90,7 +104,8 @@ class Plan:
     @property
     def is_random(self) -> bool:
         """Whether chips differ, or images are seen through noise."""
-        return any((self.sigma_unit, self.sigma_gain, self.sigma_offset, *(x.noise for x in self.layers)))
+        spread = (self.sigma_unit, self.sigma_gain, self.sigma_offset, self.sigma_converter, self.droop)
+        return any(spread) or any((self.converter_noise, *(layer.noise for layer in self.layers)))
 
     @property
     def dtype(self) -> type[np.float32 | np.float64]:
@@ -104,12 +119,17 @@ class Plan:
         return max(1, min(_BLOCK_IMAGES, _BLOCK_VALUES // largest))
 
     @cached_property
+    def margin(self) -> float:
+        """How far from its code the converters see a level at most [LSB]."""
+        return 6 * math.hypot(self.sigma_converter, self.converter_noise)
+
+    @cached_property
     def top(self) -> float:
         """Level above which the code is the largest."""
-        span = self.linear_range
+        span, last = self.linear_range, self.code_max + self.margin
         if math.isinf(span):
-            return self.code_max
-        return span * (math.atanh(self.code_max / span) if span > self.code_max else _SATURATED)
+            return last
+        return span * (math.atanh(last / span) if span > last else _SATURATED)
 
     @cached_property
     def compression(self) -> tuple[float, float, float] | None:
@@ -118,7 +138,7 @@ class Plan:
         It interpolates at Chebyshev nodes. None where that is not good enough, or is not wanted.
         """
         span = self.linear_range
-        if not (self.is_random and self.code_max < span < math.inf):
+        if not (self.is_random and self.code_max + self.margin < span < math.inf):
             return None
         nodes = self.top * np.sqrt((1 + np.cos(np.pi * np.array([1, 3, 5]) / 6)) / 2)
         ratio = np.tanh(nodes / span) / (nodes / span)
@@ -130,6 +150,11 @@ class Plan:
         error = np.abs(level * (a + b / (level**2 + c)) - span * np.tanh(level / span)).max()
         return (a, b, c) if error < _FIT_TOLERANCE else None
 
+    @property
+    def always_on(self) -> float:
+        """What a bias axon brings."""
+        return self.code_max if self.inputs is None else float(self.inputs[self.code_max])
+
     def stream(self, *key: int) -> np.random.Generator:
         """Return the random stream of this name."""
         return np.random.Generator(np.random.SFC64(np.random.SeedSequence(self.seed, spawn_key=key)))
@@ -140,58 +165,121 @@ def make_plan(
 ) -> Plan:
     """Return ``network`` in the design ``neuron``, for the images that give ``codes`` [image, input]."""
     lsb = neuron.lsb(network.activation_max)
-    deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_unit))
+    inputs = np.arange(INPUT_LEVELS) * neuron.mirror_gain
+    typical = codes[:_TYPICAL_IMAGES].astype(np.int64)
     layers: list[Layer] = []
     for projection in network.projections:
-        geometry, scale = projection.geometry, projection.gain * 2.0**-projection.shift
-        bias = bias_weights(projection.bias_codes, bias_axons_needed(network, projection), network.weight_max)
-        cells = np.concatenate([projection.weight_codes, bias], axis=1)
+        used = None if layers else np.flatnonzero(codes.any(axis=0))
+        flicker = _flicker(projection, neuron, typical)
         before = layers[-1].shape[0] if layers else 1
-        kept, rows = np.arange(geometry.fan_in), None
-        if not geometry.n_positions == geometry.groups == before == 1:
-            rows = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
-            rows = np.pad(rows, ((0, 0), (0, 0), (0, 1)), constant_values=geometry.n_pre)
-        elif not layers:
-            kept = np.flatnonzero(codes.any(axis=0))
-        ladder_noise = math.sqrt(neuron.ladder_noise_variance(cells.shape[1])) * scale
-        layers.append(
-            Layer(
-                cells=cells.astype(np.float32),
-                deviations=deviations[np.abs(cells)].astype(np.float32),
-                fan_in=geometry.fan_in,
-                kept=kept,
-                shape=(geometry.n_positions, geometry.groups, geometry.out_maps // geometry.groups),
-                rows=rows,
-                classes=np.arange(geometry.n_post).reshape(geometry.out_maps, -1).T.ravel(),
-                scale=scale,
-                noise=math.hypot(neuron.noise_sigma / lsb, ladder_noise),
-            )
-        )
+        layers.append(_make_layer(network, projection, neuron, before, used, flicker))
+        if neuron.cell_flicker:
+            sums = projection.sums(typical, network.activation_max)
+            typical = requantize(sums, projection.gain, projection.shift, network.activation_max)
     return Plan(
         layers=tuple(layers),
         structure=neuron.cell,
         sigma_unit=neuron.sigma_unit,
         sigma_gain=neuron.mismatch_factor * neuron.gain_sigma,
         sigma_offset=neuron.offset_sigma / lsb,
+        sigma_leak=neuron.hold_sigma,
+        droop=neuron.droop / lsb,
+        sigma_converter=neuron.adc_factor * neuron.adc_offset_sigma / lsb,
+        converter_noise=neuron.adc_factor * neuron.adc_noise / lsb,
+        inputs=inputs.astype(np.float32) if neuron.output_conductance else None,
         linear_range=neuron.linear_range / lsb,
         code_max=network.activation_max,
         seed=seed,
     )
 
 
-def draw_layer(plan: Plan, index: int, chip: int) -> tuple[Floats, int]:
-    """Draw a layer: what its rows move its nodes by, ``[post, row]`` [LSB], and where it reads the noise."""
+def _make_layer(
+    network: QuantizedNetwork,
+    projection: QuantizedProjection,
+    neuron: MixedSignalNeuronParameters,
+    before: int,
+    used: NDArray[np.int64] | None,
+    flicker: float,
+) -> Layer:
+    """Return a layer behind one of ``before`` positions, or behind images that use the inputs ``used``."""
+    geometry, scale = projection.geometry, projection.gain * 2.0**-projection.shift
+    lsb = neuron.lsb(network.activation_max)
+    bias = bias_weights(projection.bias_codes, bias_axons_needed(network, projection), network.weight_max)
+    cells = np.concatenate([projection.weight_codes, bias], axis=1)
+    deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_unit))[np.abs(cells)]
+    kept, rows = np.arange(geometry.fan_in), None
+    if not geometry.n_positions == geometry.groups == before == 1:
+        rows = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
+        rows = np.pad(rows, ((0, 0), (0, 0), (0, 1)), constant_values=geometry.n_pre)
+    elif used is not None:
+        kept = used
+    ladder_noise = neuron.ladder_noise_variance(cells.shape[1]) * scale**2
+    load = None
+    if neuron.output_conductance:
+        load = np.abs(cells[:, [*kept, -1]]) * neuron.output_conductance * scale * lsb
+        always_on = network.activation_max * np.abs(cells[:, geometry.fan_in :]).sum(axis=1)
+        load[:, -1] = 1 + always_on * neuron.output_conductance * scale * lsb
+        load = np.tile(load, (geometry.n_positions, 1)).astype(np.float32)
+    return Layer(
+        cells=cells.astype(np.float32),
+        deviations=deviations.astype(np.float32),
+        fan_in=geometry.fan_in,
+        kept=kept,
+        shape=(geometry.n_positions, geometry.groups, geometry.out_maps // geometry.groups),
+        rows=rows,
+        classes=np.arange(geometry.n_post).reshape(geometry.out_maps, -1).T.ravel(),
+        scale=scale,
+        noise=math.sqrt(neuron.noise_variance / lsb**2 + ladder_noise + flicker / lsb**2),
+        load=load,
+    )
+
+
+def _flicker(
+    projection: QuantizedProjection, neuron: MixedSignalNeuronParameters, codes: NDArray[np.int64]
+) -> float:
+    """Return the mean flicker power on the nodes of a layer [V^2] that sees ``codes`` [image, pre]."""
+    power = neuron.pair_flicker
+    if neuron.cell_flicker:
+        unit_variance = neuron.cell.weight_variance(1.0)[np.abs(projection.weight_codes.astype(np.int64))]
+        squares = projection.geometry.sums(np.square(codes, dtype=np.float64), unit_variance)
+        volts = projection.gain * 2.0**-projection.shift * neuron.lsb()
+        power += neuron.cell_flicker * volts**2 * float(squares.mean())
+    return power * sum(neuron.flicker_bands)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrawnLayer:
+    """A layer of one chip."""
+
+    weights: Floats
+    """What the rows move the nodes by, ``[post, row]`` [LSB]."""
+    offset: Floats
+    """What is added to the nodes, ``[post, 1]`` [LSB]."""
+    rounding: Floats
+    """What is added before a converter cuts to whole codes, ``[post, 1]`` [LSB]."""
+    places: tuple[int, int]
+    """From where on the nodes and the converters read their noise."""
+
+
+def draw_layer(plan: Plan, index: int, chip: int) -> DrawnLayer:
+    """Draw a layer of ``chip``: always the same."""
     layer = plan.layers[index]
     rng = plan.stream(_CHIP, chip, index)
-    offset = plan.sigma_offset * rng.standard_normal(layer.n_post)
+    offset, converter, *leaks = rng.standard_normal((4, layer.n_post))
+    leak = np.subtract(*np.exp(plan.sigma_leak * np.array(leaks)))
     gain = layer.scale * (1 + draw_relative_error(plan.sigma_gain, (layer.n_post,), rng))
-    place = int(rng.integers(layer.n_post * plan.n_images))
+    places = rng.integers(layer.n_post * plan.n_images, size=2)
     cells = _draw_cells(plan, layer, rng).reshape(layer.n_post, -1)
     weights: Floats = np.empty((layer.n_post, layer.n_rows), plan.dtype)
     weights[:, :-1] = cells[:, layer.kept]
-    weights[:, :-1] *= gain.astype(plan.dtype)[:, np.newaxis]
-    weights[:, -1] = plan.code_max * cells[:, layer.fan_in :].sum(axis=1, dtype=np.float64) * gain + offset
-    return weights, place
+    weights[:, -1] = plan.always_on * cells[:, layer.fan_in :].sum(axis=1, dtype=np.float64)
+    weights *= gain.astype(plan.dtype)[:, np.newaxis]
+    return DrawnLayer(
+        weights=weights,
+        offset=(plan.sigma_offset * offset - plan.droop * leak).astype(plan.dtype)[:, np.newaxis],
+        rounding=(0.5 + plan.sigma_converter * converter).astype(plan.dtype)[:, np.newaxis],
+        places=(int(places[0]), int(places[1])),
+    )
 
 
 def _draw_cells(plan: Plan, layer: Layer, rng: np.random.Generator) -> Floats:
@@ -209,11 +297,10 @@ def _draw_cells(plan: Plan, layer: Layer, rng: np.random.Generator) -> Floats:
     return cells
 
 
-def draw_noise(plan: Plan, index: int, block: int, out: Floats) -> None:
-    """Draw a layer's noise for a block of images [LSB] into ``out``, twice in a row, if there is any."""
-    layer = plan.layers[index]
-    if layer.noise:
+def draw_noise(plan: Plan, index: int, block: int, kind: int, sigma: float, out: Floats) -> None:
+    """Draw noise of a layer for a block of images into ``out`` [LSB], twice in a row, if there is any."""
+    if sigma:
         once, again = np.split(out, 2)
-        plan.stream(_NOISE, index, block).standard_normal(dtype=np.float32, out=once)
-        once *= np.float32(layer.noise)
+        plan.stream(_NOISE, index, block, kind).standard_normal(dtype=np.float32, out=once)
+        once *= np.float32(sigma)
         again[:] = once
