@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from analog_models import adc
-from analog_models.mdac import MAGNITUDE_BITS, effective_weights
-from analog_models.mismatch import draw_relative_error
+from analog_models.linearity import differential_nonlinearity, integral_nonlinearity
+from analog_models.mdac import MAGNITUDE_BITS, TOPOLOGIES, Topology, effective_weights
 
 N_CODES = 1 << MAGNITUDE_BITS
 
@@ -19,18 +19,6 @@ def dac_levels(bit_error: NDArray[np.float64]) -> NDArray[np.float64]:
     errors = np.broadcast_to(bit_error, (1, N_CODES, MAGNITUDE_BITS))
     levels = effective_weights(codes, errors)[0]
     return np.asarray(levels, dtype=np.float64) / levels[1]
-
-
-def differential_nonlinearity(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the DNL [LSB], end-point fit."""
-    steps = np.diff(levels)
-    return steps / steps.mean() - 1
-
-
-def integral_nonlinearity(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the INL [LSB], end-point fit."""
-    lsb = (levels[-1] - levels[0]) / (len(levels) - 1)
-    return (levels - levels[0]) / lsb - np.arange(len(levels))
 
 
 def adc_transitions(code_max: int) -> NDArray[np.float64]:
@@ -51,11 +39,12 @@ def test_ideal_converter_has_no_nonlinearity(levels: Callable[[], NDArray[np.flo
     assert np.abs(integral_nonlinearity(found)).max() == 0
 
 
-def test_mdac_is_monotonic_if_and_only_if_every_dnl_is_above_minus_one() -> None:
+@pytest.mark.parametrize("cell", TOPOLOGIES.values(), ids=TOPOLOGIES)
+def test_mdac_is_monotonic_if_and_only_if_every_dnl_is_above_minus_one(cell: Topology) -> None:
     rng = np.random.default_rng(3)
     monotonic = []
     for sigma in np.repeat([0.01, 0.05, 0.2], 30):
-        levels = dac_levels(draw_relative_error(float(sigma), (1, 1, MAGNITUDE_BITS), rng))
+        levels = dac_levels(cell.draw_bit_error(float(sigma), (1, 1), rng))
         monotonic.append(bool(np.all(np.diff(levels) > 0)))
         assert monotonic[-1] == bool(np.all(differential_nonlinearity(levels) > -1))
     assert any(monotonic), "every draw was too bad, so nothing was shown of good ones"
