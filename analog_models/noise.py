@@ -27,9 +27,10 @@ def mirror_noise_factor(
     """Return F of a differential node that a current mirror feeds through one of its two load resistors.
 
     The resistors alone give 1. Diode and mirror, of the given gm [S], each add a current noise of
-    ``4 k T excess gm``, where ``excess`` is gamma times the slope factor (Enz and Vittoz: gamma is 1/2 in weak
-    and 2/3 in strong inversion). The mirror's passes the pole of the node, ``1/(2 R C)`` [rad/s], with C
-    between the wires; the diode's, multiplied by the ratio of the mirror, that of the axon line too.
+    ``4 k T excess gm``, where ``excess`` is gamma times the slope factor; gamma is 1/2 in weak and 2/3 in
+    strong inversion (Enz, Krummenacher and Vittoz, 1995). The mirror's passes the pole of the node,
+    ``1/(2 R C)`` [rad/s], with C between the wires; the diode's, multiplied by the ratio of the mirror, that
+    of the axon line too.
     """
     if mirror_transconductance == 0:
         return 1.0
