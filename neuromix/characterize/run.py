@@ -35,7 +35,7 @@ class MismatchResidual:
 
     ``measured`` pools all bits of ``n_cells`` cells, each weighed by its units; ``standard_error`` is its own
     relative one. ``same_draw`` is the model's over the measured deviation with the very transistors drawn,
-    bit by bit: no sampling error is in it.
+    bit by bit, so no sampling error is in it; the residual is made from that.
     """
 
     measured: float
@@ -47,13 +47,15 @@ class MismatchResidual:
 
     @property
     def residual(self) -> Residual:
-        """The model's error of the deviation as a residual; nothing is fitted to it."""
+        """The model's error of each bit's deviation, relative; nothing is fitted to it."""
+        error = np.array(self.same_draw) - 1
+        before = np.array(self.same_draw) * self.uncalibrated / self.fitted - 1
         return Residual(
             quantity="mismatch",
-            uncalibrated=abs(self.uncalibrated / self.measured - 1),
+            uncalibrated=float(np.sqrt(np.mean(before**2))),
             fitted=None,
-            held_out=abs(self.fitted / self.measured - 1),
-            worst=None,
+            held_out=float(np.sqrt(np.mean(error**2))),
+            worst=float(np.abs(error).max()),
             n_fitted=0,
             n_held_out=self.n_cells * MAGNITUDE_BITS,
         )
@@ -117,7 +119,7 @@ def characterize(
     *,
     seed: int = 1,
     plan: Plan | None = None,
-    progress: Callable[[str, int, int], None] = lambda action, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda _action, _done, _total: None,
 ) -> Characterization:
     """Measure the cell of ``parameters`` in ngspice, fit in the first condition, compare in all.
 
