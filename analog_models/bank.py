@@ -12,6 +12,7 @@ from . import adc
 from .activation import saturate
 from .charge import bias_energy, capacitor_energy
 from .draw import MixedSignalNeuronDraw
+from .flicker import drift_normals, n_decades
 from .mdac import (
     GRID_BITS,
     INPUT_GRID_BITS,
@@ -33,6 +34,8 @@ _SHIFT_MAX = 63
 _TRIM_MIN, _TRIM_MAX = -128, 127
 _STEP_MAX = (1 << 63) - 1
 _EXACT = 2.0**53  # float64 holds every whole number up to here
+_SQUARES = np.square(np.arange(INPUT_LEVELS, dtype=np.float64))
+_FLICKER_GRID = 2.0**6  # keeps sums of squares exact, as those of products are
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +100,11 @@ class MixedSignalNeuronBank:
         codes = _codes("weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape)
         self._magnitudes = np.abs(codes.astype(np.int64))
         self._weights = effective_weights(codes, draw.bit_error)
-        self._inputs = effective_inputs(parameters.settled_fraction(self.n_neurons, evaluation_time))
+        unit_variance = np.rint(parameters.cell.weight_variance(1.0) * _FLICKER_GRID)
+        self._flicker_units = unit_variance[self._magnitudes]
+        self._inputs = effective_inputs(
+            parameters.settled_fraction(self.n_neurons, evaluation_time) * parameters.mirror_gain
+        )
         largest = self._inputs.max() * np.abs(self._weights).sum(axis=1).max()
         if largest >= _EXACT:
             grid = self._inputs.max() * 2.0**GRID_BITS
@@ -109,10 +116,13 @@ class MixedSignalNeuronBank:
         gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
         self._lsb = parameters.lsb(self._code_max)
         self._scale = gain * 2.0 ** -(GRID_BITS + INPUT_GRID_BITS + shift)
-        ladder_noise = math.sqrt(parameters.ladder_noise_variance(self.n_axons)) * gain * 2.0**-shift
-        self._noise = math.hypot(parameters.noise_sigma / self._lsb, ladder_noise)
+        self._step_gain = gain * 2.0**-shift  # LSB of level per unit of sum(x * w)
+        self._loading = parameters.output_conductance * self._step_gain * self._lsb
         self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
-        self._offset = (draw.offset + offset_codes * parameters.offset_trim_step) / self._lsb
+        self._offset = (
+            draw.offset + offset_codes * parameters.offset_trim_step - parameters.droop * draw.leak
+        ) / self._lsb
+        self._draw = draw
         self._trim_codes = int(np.abs(offset_codes).sum() + np.abs(gain_codes).sum())
 
     def evaluate(self, input_codes: NDArray[np.integer], first_step: int = 0) -> MixedSignalEvaluation:
@@ -122,15 +132,46 @@ class MixedSignalNeuronBank:
         """
         inputs = self._checked_inputs(input_codes)
         first_step = _whole("first_step", first_step, 0, _STEP_MAX)
-        level = (
-            sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain + self._offset
-        )
-        if self._noise:
-            level += self._noise * step_normals(self._noise_seed, first_step, len(inputs), self.n_neurons)
+        level = sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain
+        if self._loading:
+            level /= 1 + self._loading * sum_products(inputs, self._magnitudes.astype(np.float64))
+        level += self._offset
+        self._add_noise(level, inputs, first_step)
         activated = saturate(level, self.parameters.linear_range / self._lsb)
         return MixedSignalEvaluation(
-            codes=adc.convert(activated, self._code_max), node_voltage=level * self._lsb
+            codes=self._convert(activated, first_step), node_voltage=level * self._lsb
         )
+
+    def _add_noise(self, level: NDArray[np.float64], inputs: NDArray[np.uint8], first_step: int) -> None:
+        """Add thermal and flicker noise to ``level`` [LSB]."""
+        p = self.parameters
+        fast_band, slow_band = p.flicker_bands
+        cells: NDArray[np.float64] | float = 0.0
+        if p.cell_flicker:
+            squares = sum_products(inputs, self._flicker_units, _SQUARES) / _FLICKER_GRID
+            cells = p.cell_flicker * self._step_gain**2 * squares
+        pair = p.pair_flicker / self._lsb**2
+        white = p.noise_variance / self._lsb**2 + p.ladder_noise_variance(self.n_axons) * self._step_gain**2
+        fast = np.sqrt(white + fast_band * (pair + cells))
+        if np.any(fast):
+            level += fast * step_normals(self._noise_seed, first_step, *level.shape)
+        slow = np.sqrt(slow_band * (pair + cells))
+        if np.any(slow):
+            decades = n_decades(p.step_rate, p.flicker_floor)
+            n_steps, n_neurons = level.shape
+            level += slow * drift_normals(self._noise_seed, first_step, n_steps, n_neurons, decades)
+
+    def _convert(self, level: NDArray[np.float64], first_step: int) -> NDArray[np.int64]:
+        p, draw = self.parameters, self._draw
+        level = level + draw.adc_offset / self._lsb
+        noise = p.adc_factor * p.adc_noise / self._lsb
+        if noise:
+            level += noise * step_normals(self._noise_seed, first_step, *level.shape, stream=1)
+        if not p.adc_factor:
+            return adc.convert(level, self._code_max)
+        if p.adc_kind == "ramp":
+            return adc.convert_ramp(level, draw.adc_step_error, self._code_max)
+        return adc.convert_sar(level, draw.adc_bit_error, self._code_max)
 
     def energy(
         self,
@@ -175,7 +216,7 @@ class MixedSignalNeuronBank:
             "activation_bias": flowing(p.pair_current * codes.size),
             "trim": flowing(p.trim_current * self._trim_codes * len(inputs)),
             "reset": capacitor_energy(p.supply, p.node_capacitance, p.supply) * codes.size,
-            "adc": p.adc_energy * adc.decisions(self._code_max) / adc.REFERENCE_BITS * codes.size,
+            "adc": p.conversion_energy(self._code_max, self.n_neurons) * codes.size,
         }
 
     def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ ITEMS = MappingProxyType(
         "activation_bias": "tail currents of the activation pairs: V_dd I_tail t",
         "trim": "currents of the trim DACs: V_dd I_trim |code| t",
         "reset": "summing nodes precharged from ground, an upper bound: C V_dd^2",
-        "adc": "conversions: the price of 8 bits, in proportion to the bits",
+        "adc": "conversions: SAR in proportion to its bits; ramp: V_dd I_comparator t, counter and latches",
     }
 )
 """Every item of the energy of a step, and its equation."""

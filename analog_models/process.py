@@ -33,6 +33,12 @@ class Process:
         11.75e-3, "F/m^2", 1e-4, 0.1, "of a mirror", "0.47 fF for 0.2x0.2 um, PTM [M]"
     )
 
+    flicker: float = quantity(
+        1e-24, "V^2*F", 0, 1e-20, "KF of n-channel devices: S_V = KF/(C_ox W L f)", "typical of 65 nm [R]"
+    )
+    output_conductance: float = quantity(
+        0.19, "V^-1", 0, 10, "g_ds/I of 0.2 um at 10 nA; falls with the length", "ngspice, PTM 65 nm bulk [M]"
+    )
     a_capacitor: float = quantity(
         6e-9, "m", 0, 1e-6, "Pelgrom, metal capacitors: 0.6 % um", "Tripathi and Murmann, TCAS-I 2014 [R]"
     )

@@ -26,7 +26,7 @@ _RISE = 1e-11
 _RESET_TIME = 50e-9  # long enough for the switches to recharge the node
 _NOISE_BAND = "1k 100g"  # Hz
 _DEVICE_POINTS = 33
-_STEPS = 400  # at least, of a transient
+_STEPS = 250  # at least, of a transient
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -55,3 +55,12 @@ def test_mirror_in_weak_inversion_adds_its_shot_noise_to_the_loads() -> None:
     fast_diode = mirror_noise_factor(gm, gm, slope / 2, 200e3, diode_pole=1e12, node_pole=1e7)
     assert fast_diode == pytest.approx(1 + 2 * 0.2 / (4 * thermal), rel=1e-4)
     assert mirror_noise_factor(gm, 0, slope / 2, 200e3, diode_pole=1e7, node_pole=1e7) == 1
+
+
+def test_streams_are_independent_and_the_first_is_the_default() -> None:
+    n = 20_000
+    plain, first, second = (
+        step_normals(1, 5, 1, n, **stream) for stream in ({}, {"stream": 0}, {"stream": 1})
+    )
+    np.testing.assert_array_equal(plain, first)
+    assert abs(np.mean(plain * second)) < 5 / np.sqrt(n)  # five standard errors of a correlation

@@ -1,6 +1,7 @@
 """What every converter promises: ideal elements are linear; monotonic if and only if no step goes down."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,17 +22,32 @@ def dac_levels(bit_error: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(levels, dtype=np.float64) / levels[1]
 
 
-def adc_transitions(code_max: int) -> NDArray[np.float64]:
+def convert_as(kind: str, level: NDArray[np.float64], code_max: int) -> NDArray[np.int64]:
+    """Convert with elements without errors."""
+    column = level[:, np.newaxis]
+    if kind == "sar":
+        return adc.convert_sar(column, np.zeros((1, adc.BITS)), code_max)[:, 0]
+    if kind == "ramp":
+        return adc.convert_ramp(column, np.zeros(255), code_max)[:, 0]
+    return adc.convert(level, code_max)
+
+
+def adc_transitions(code_max: int, kind: str = "ideal") -> NDArray[np.float64]:
     """Return the inputs [LSB] at which the code of the ADC changes, found by a fine ramp."""
     ramp = np.arange(-1, code_max + 1, 1 / 64)
-    codes = adc.convert(ramp, code_max)
+    codes = convert_as(kind, ramp, code_max)
     assert codes.min() == 0
     assert codes.max() == code_max
     return ramp[1:][np.diff(codes) > 0]
 
 
 @pytest.mark.parametrize(
-    "levels", [lambda: dac_levels(np.zeros(MAGNITUDE_BITS)), lambda: adc_transitions(255)]
+    "levels",
+    [
+        lambda: dac_levels(np.zeros(MAGNITUDE_BITS)),
+        lambda: adc_transitions(255),
+        *(partial(adc_transitions, 255, kind) for kind in adc.KINDS),
+    ],
 )
 def test_ideal_converter_has_no_nonlinearity(levels: Callable[[], NDArray[np.float64]]) -> None:
     found = levels()

@@ -24,7 +24,7 @@ SMALL = Plan(
     weights=(-127, 40, 127),
     noise_codes=(16, 128, 255),
     noise_weights=(127,),
-    steps=((None, 64, 127), (255, 64, 127), (64, 255, 127)),
+    steps=((None, 16, 127), (255, 64, 127), (64, 255, 127)),
     cells=8,
 )
 
