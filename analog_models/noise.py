@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from scipy.constants import Boltzmann
 from scipy.special import ndtri
 
-__all__ = ["WORDS_PER_BLOCK", "step_normals", "thermal_variance"]
+__all__ = ["WORDS_PER_BLOCK", "mirror_noise_factor", "step_normals", "thermal_variance"]
 
 WORDS_PER_BLOCK = 4
 """64-bit words that Philox makes from one value of its counter."""
@@ -14,6 +14,29 @@ WORDS_PER_BLOCK = 4
 def thermal_variance(capacitance: float, noise_factor: float, temperature: float) -> float:
     """Return the noise power ``F kT/C`` [V^2] of a one-pole node; F = 1 is a plain resistor."""
     return float(noise_factor * Boltzmann * temperature / capacitance)
+
+
+def mirror_noise_factor(
+    diode_transconductance: float,
+    mirror_transconductance: float,
+    excess: float,
+    load_resistance: float,
+    diode_pole: float,
+    node_pole: float,
+) -> float:
+    """Return F of a differential node that a current mirror feeds through one of its two load resistors.
+
+    The resistors alone give 1. Diode and mirror, of the given gm [S], each add a current noise of
+    ``4 k T excess gm``, where ``excess`` is gamma times the slope factor; gamma is 1/2 in weak and 2/3 in
+    strong inversion (Enz, Krummenacher and Vittoz, 1995). The mirror's passes the pole of the node,
+    ``1/(2 R C)`` [rad/s], with C between the wires; the diode's, multiplied by the ratio of the mirror, that
+    of the axon line too.
+    """
+    if mirror_transconductance == 0:
+        return 1.0
+    ratio = mirror_transconductance / diode_transconductance
+    passed = diode_pole / (diode_pole + node_pole)
+    return 1 + excess * load_resistance / 2 * mirror_transconductance * (1 + ratio * passed)
 
 
 def step_normals(
