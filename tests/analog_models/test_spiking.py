@@ -1,5 +1,7 @@
 import dataclasses
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from analog_models.spiking import (
 IDEAL = SpikingNeuronParameters.ideal()
 DEFAULT = SpikingNeuronParameters()
 PLAIN: dict[str, Any] = {"leak_conductance": 0, "refractory_time": 0}  # integrate and fire, nothing else
+PAGE = Path(__file__).parents[2] / "docs" / "spiking.md"
 SETTINGS: dict[str, Any] = {"threshold": 1000, "step_time": 10e-6, "noise_seed": 5}
 
 
@@ -625,3 +628,21 @@ def test_draw_of_the_wrong_shape_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=f"^spiking draw: {message}$"):
             SpikingNeuronDraw(**arrays | changes)
+
+
+# The page in docs
+
+
+def test_example_of_the_page_prints_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed = re.findall(r"^```\w*\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    exec(code, {})
+    assert capsys.readouterr().out == printed
+
+
+def test_page_lists_every_parameter_as_it_is_declared() -> None:
+    text = PAGE.read_text()
+    for field in dataclasses.fields(SpikingNeuronParameters):
+        if "unit" in field.metadata:
+            value = f"{field.default:g} {field.metadata['unit']}".rstrip()
+            what, source = field.metadata["description"], field.metadata["source"]
+            assert f"| `{field.name}` | {value} | {what} | {source} |" in text
