@@ -21,6 +21,7 @@ from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.formats import EventFormat
 from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.lif import LifParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.neuron.parallel_mac import ParallelMacParameters
 from rtl_gen.neuron.serial_mac import SerialMacParameters
@@ -265,9 +266,24 @@ def spiking(parameters: SpikingNeuronParameters, *, random: bool) -> SpikingNeur
     return SpikingNeuron(run=run, random=random)
 
 
+def digital_spiking(parameters: LifParameters) -> SpikingNeuron:
+    def run(weights: np.ndarray, counts: np.ndarray, seed: int = 0, batch: int = 1000) -> np.ndarray:
+        drive = counts.astype(np.int64) @ weights.T
+        state = parameters.rest(len(weights))
+        spikes = []
+        for start in range(0, len(drive), batch):
+            part, state = parameters.simulate(drive[start : start + batch], THRESHOLD, state)
+            spikes.append(part)
+        return np.concatenate(spikes)
+
+    return SpikingNeuron(run=run)
+
+
 SPIKING_NEURONS = {
     "spiking-ideal": spiking(SpikingNeuronParameters.ideal(), random=False),
     "spiking-ideal-clocked": spiking(SpikingNeuronParameters.ideal(clocked=True), random=False),
+    "digital-spiking": digital_spiking(LifParameters(leak_shift=4, refractory_steps=1)),
+    "digital-spiking-to-zero": digital_spiking(LifParameters(membrane_width=14, reset="zero")),
     "spiking-default": spiking(SpikingNeuronParameters(), random=True),
     "spiking-default-clocked": spiking(SpikingNeuronParameters(clocked=True), random=True),
 }
