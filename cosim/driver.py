@@ -42,6 +42,7 @@ class _Array:
             offset_trim=_signed_bytes(getattr(dut, f"offset_trims_{job.suffix}"), n_neurons),
             gain_trim=_signed_bytes(getattr(dut, f"gain_trims_{job.suffix}"), n_neurons),
             noise_seed=job.noise_seed,
+            evaluation_time=job.evaluation_time,
         )
 
     def evaluate(self, step: int) -> None:

@@ -93,8 +93,10 @@ def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -
 
 def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
     chip = mapped.chip(mapped.engine(name, config))
-    if name != "mixed_signal" or config.back_ends.mixed_signal is None:
+    array = config.back_ends.mixed_signal
+    if name != "mixed_signal" or array is None:
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
-    arrays = draw_arrays(mapped, config.back_ends.mixed_signal.neuron, config.seed)
+    evaluation_time = array.settle_cycles / config.chip.clock
+    arrays = draw_arrays(mapped, array.neuron, config.seed, evaluation_time)
     banks = array_banks(mapped, arrays)
     return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
