@@ -10,6 +10,7 @@ Every function takes an infinite ``tau``: a membrane without leak.
 
 import math
 
+from .device import threshold_voltage
 from .process import Process
 
 __all__ = ["crossing_time", "decay", "effective_time", "injection_step", "time_constant"]
@@ -45,6 +46,7 @@ def crossing_time(voltage: float, threshold: float, slope: float, tau: float) ->
 
 def injection_step(
     process: Process,
+    temperature: float,
     *,
     width: float,
     length: float,
@@ -59,6 +61,6 @@ def injection_step(
     by ``V_dd``: ``W C_ov V_dd`` (Razavi, Design of Analog CMOS Integrated Circuits, section on sampling
     switches). ``overlap`` is in F/m of width; the body effect is left out.
     """
-    overdrive = max(0.0, supply - reset_voltage - process.threshold_voltage)
+    overdrive = max(0.0, supply - reset_voltage - threshold_voltage(process, temperature))
     channel = width * length * process.gate_capacitance * overdrive
     return (channel / 2 + width * overlap * supply) / capacitance

@@ -61,6 +61,6 @@ def test_leaky_membrane_never_crosses_when_the_leak_takes_it_all() -> None:
 def test_injection_matches_a_hand_computation() -> None:
     sizes = {"width": 0.2e-6, "length": 60e-9, "overlap": 0.3e-9, "supply": 1.0, "capacitance": 100e-15}
     # channel 0.141 fF x (1 - 0.2 - 0.42) V = 53.6 aC, half of it; overlap 0.06 fF x 1 V = 60 aC
-    assert injection_step(GENERIC_65, reset_voltage=0.2, **sizes) == pytest.approx(0.868e-3, rel=1e-3)
+    assert injection_step(GENERIC_65, 300, reset_voltage=0.2, **sizes) == pytest.approx(0.868e-3, rel=1e-3)
     # a switch that reset already closes has no channel
-    assert injection_step(GENERIC_65, reset_voltage=0.7, **sizes) == exact(0.6e-3)
+    assert injection_step(GENERIC_65, 300, reset_voltage=0.7, **sizes) == exact(0.6e-3)
