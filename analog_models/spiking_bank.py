@@ -133,12 +133,12 @@ class SpikingNeuronBank:
         self._weights = effective_weights(codes, draw.bit_error)
         magnitudes = np.abs(codes.astype(np.int64))
         self._drained = (p.cell.drawn[magnitudes] - magnitudes).sum(axis=0)  # by an event [LSB], [pre]
-        grid = (INPUT_LEVELS - 1) * 2.0**GRID_BITS
-        largest = (INPUT_LEVELS - 1) * np.abs(self._weights).sum(axis=1).max()
-        if largest >= _EXACT:
+        largest = np.abs(self._weights).sum(axis=1).max() / 2.0**GRID_BITS
+        limit = _EXACT / 2.0**GRID_BITS / (INPUT_LEVELS - 1)
+        if largest >= limit:
             raise ValueError(
-                f"{where}: a neuron's sum of weight magnitudes must be below "
-                f"{_EXACT / grid:.0f} LSB, got {largest / grid:.0f} LSB"
+                f"{where}: a neuron's sum of weight magnitudes must be below {limit:.0f} LSB, "
+                f"got {largest:.0f} LSB"
             )
 
         self._lsb = p.swing / threshold
@@ -207,6 +207,10 @@ class SpikingNeuronBank:
 
     def _run(self, drive: NDArray[np.float64], state: SpikingNeuronState | None) -> SpikingRun:
         state = state or self.rest()
+        if state.membrane.shape != (self.n_neurons,):
+            raise ValueError(
+                f"spiking bank: a state must have {self.n_neurons} neurons, got {len(state.membrane)}"
+            )
         spikes = np.empty(drive.shape, dtype=np.int64)
         membrane = np.empty(drive.shape)
         for step, row in enumerate(drive):
@@ -302,9 +306,8 @@ class SpikingNeuronBank:
         events = np.zeros(self.n_axons)
         if event_counts is not None:
             events = self._checked_counts(event_counts, n_steps).sum(axis=0, dtype=np.float64)
-        units = (
-            np.abs(self._weights).sum(axis=0) / 2.0**GRID_BITS + self._drained
-        )  # that an event draws, [pre]
+        # What an event draws [LSB], [pre].
+        drawn = np.abs(self._weights).sum(axis=0) / 2.0**GRID_BITS + self._drained
         lsb_energy = capacitor_energy(p.supply, p.membrane_capacitance, self._lsb)
         neuron_time = run.spikes.size * self._step_time
         spikes = int(run.spikes.sum())
@@ -314,7 +317,7 @@ class SpikingNeuronBank:
             "mdac_gate": capacitor_energy(
                 p.supply, p.line_capacitance(self.n_neurons), p.line_swing * float(events.sum())
             ),
-            "mdac_bias": lsb_energy * float(events @ units),
+            "mdac_bias": lsb_energy * float(events @ drawn),
             "membrane": lsb_energy * float(np.maximum(run.drive, 0).sum()),
             "leak": bias_energy(p.supply, p.leak_current, neuron_time),
             "comparator": output_energy * run.spikes.size

@@ -625,6 +625,12 @@ def test_run_refuses_what_is_no_current(currents: np.ndarray) -> None:
         make_bank(DEFAULT, weights).run_currents(currents)
 
 
+def test_state_of_another_array_is_refused() -> None:
+    state = driven(IDEAL, 1e-9, 3, n_neurons=2).state
+    with pytest.raises(ValueError, match=r"^spiking bank: a state must have 1 neurons, got 2$"):
+        make_bank(IDEAL, np.zeros((1, 1), int)).run_currents(np.zeros((1, 1)), state)
+
+
 def test_energy_of_another_arrays_run_is_refused() -> None:
     run = driven(IDEAL, 1e-9, 3, n_neurons=2)
     with pytest.raises(ValueError, match=r"^spiking bank: a run must be \[step, 1\], got shape \(3, 2\)$"):
