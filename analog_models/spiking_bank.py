@@ -26,7 +26,7 @@ SPIKING_ITEMS = MappingProxyType(
         "mdac_bias": "currents of the cells that an event opens: V_dd I_unit (|w_eff| + drained) t_pulse",
         "membrane": "what the summing mirror puts on the membrane: V_dd q_LSB times the drive above 0",
         "leak": "tail currents of the leak transconductors: V_dd g R t",
-        "comparator": "tail currents of the comparators: V_dd I_tail t; clocked: C_load V_dd^2 per step",
+        "comparator": "tail currents of comparators: V_dd I_tail t; clocked: at least C_load V_dd^2 a step",
         "spike": "outputs of the comparators, up and down once per spike: C_load V_dd^2",
         "reset": "gates of the reset switches, once per spike: C_gate V_dd^2",
     }
