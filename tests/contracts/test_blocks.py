@@ -17,6 +17,7 @@ from rtl_gen.host.event_port import EventEgress, EventIngress
 from rtl_gen.host.registers import chip_registers
 from rtl_gen.neuron.core import CoreParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.lif import LifParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.neuron.parallel_mac import ParallelMacParameters
 from rtl_gen.neuron.sender import EventSenderParameters
@@ -38,6 +39,8 @@ BLOCKS: dict[str, Callable[[], wiring.Component]] = {
     "barrier": Barrier,
     "parallel neuron": lambda: ParallelMacParameters(n_inputs=9, code_width=8).create(),
     "serial neuron": lambda: SerialMacParameters(n_inputs=9, n_contexts=3, code_width=8).create(),
+    "spiking neuron": LifParameters(leak_shift=4, reset="zero", refractory_steps=5).create,
+    "subtracting spiking neuron": LifParameters(membrane_width=9).create,
     "parallel engine": PARALLEL.create,
     "event engine": EVENT.create,
     "analog array engine": ARRAY.create,
