@@ -99,12 +99,12 @@ FAULTS = {
         module=analog_array,
         old="""\
                         if following == "IDLE":
-                            m.d.comb += self.finished.eq(1)
+                            m.d.comb += converted.eq(1)
                             m.d.sync += codes.eq(ports["output_codes"])
 """,
         new="""\
                         if following == "IDLE":
-                            m.d.comb += self.finished.eq(1)
+                            m.d.comb += converted.eq(1)
                     if following == "IDLE":
                         with m.If(cycles == 1):
                             m.d.sync += codes.eq(ports["output_codes"])
