@@ -20,6 +20,7 @@ keep that exact the signal is held in LSB and turned into volts only for show. W
 result has the same bits: sums are exact, noise is addressed by the step's number, all else is elementwise.
 """
 
+import copy
 import math
 import operator
 import zipfile
@@ -370,12 +371,23 @@ class MixedSignalNeuronBank:
                 f"{_EXACT / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB, "
                 f"got {largest / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB"
             )
-        offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
-        gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
         self._lsb = parameters.lsb(self._code_max)
         self._scale = gain * 2.0 ** -(GRID_BITS + shift)
-        self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
-        self._offset = (draw.offset + offset_codes * parameters.offset_trim_step) / self._lsb
+        self._draw = draw
+        self._trim(offset_trim, gain_trim)
+
+    def with_trims(self, *, offset_trim: ArrayLike, gain_trim: ArrayLike) -> "MixedSignalNeuronBank":
+        """Return the same array with other trim codes; it shares all else with this one."""
+        bank = copy.copy(self)
+        bank._trim(offset_trim, gain_trim)
+        return bank
+
+    def _trim(self, offset_trim: ArrayLike, gain_trim: ArrayLike) -> None:
+        parameters = self.parameters
+        offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
+        gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
+        self._neuron_gain = (1 + self._draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
+        self._offset = (self._draw.offset + offset_codes * parameters.offset_trim_step) / self._lsb
         self._trim_codes = int(np.abs(offset_codes).sum() + np.abs(gain_codes).sum())
 
     def evaluate(self, input_codes: NDArray[np.integer], first_step: int = 0) -> MixedSignalEvaluation:
