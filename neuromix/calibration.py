@@ -101,7 +101,7 @@ def plan_calibration(
     finest = lsb / (1 << TRIM_WIDTH)
     if not offset_step >= finest:
         raise ValueError(
-            f"calibration: offset_trim_step must be at least {finest:.3g} V, 1/256 of an LSB, got {offset_step:g} V"
+            f"calibration: offset_trim_step must be at least {finest:.3g} V, 1/256 LSB, got {offset_step:g} V"
         )
     if not gain_step > 0:
         raise ValueError(f"calibration: gain_trim_step must be above 0, got {gain_step:g}")

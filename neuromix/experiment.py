@@ -10,6 +10,7 @@ from analog_models.neuron import MixedSignalNeuronBank
 from cosim.job import AnalogArrays
 from rtl_gen.chip import ChipParameters
 
+from .calibration import CalibrationPlan, Trims, find_trims, plan_calibration
 from .config import ExperimentConfig
 from .mapping import MappedNetwork, Position, map_network
 from .network.datasets import Dataset, load_digits, load_idx, to_codes
@@ -29,6 +30,9 @@ class BackEnd:
     models: Mapping[Position, CoreModel]
     arrays: AnalogArrays | None = None
     banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
+    calibration: CalibrationPlan | None = None
+    trims: Trims = field(default_factory=dict)
+    """Those that the calibration finds; empty without one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,6 +99,17 @@ def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> Bac
     chip = mapped.chip(mapped.engine(name, config))
     if name != "mixed_signal" or config.back_ends.mixed_signal is None:
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
-    arrays = draw_arrays(mapped, config.back_ends.mixed_signal.neuron, config.seed)
-    banks = array_banks(mapped, arrays)
-    return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
+    parameters = config.back_ends.mixed_signal.neuron
+    arrays = draw_arrays(mapped, parameters, config.seed)
+    plan = plan_calibration(mapped, parameters) if config.back_ends.mixed_signal.calibrate else None
+    trims = find_trims(mapped, arrays, plan) if plan else {}
+    banks = array_banks(mapped, arrays, trims)
+    return BackEnd(
+        name=name,
+        chip=chip,
+        models=array_models(mapped, banks),
+        arrays=arrays,
+        banks=banks,
+        calibration=plan,
+        trims=trims,
+    )
