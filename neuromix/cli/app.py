@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from cosim.simulator import SimulationError, SimulatorNotFoundError
 
 from ..energy.netlist import YosysNotFoundError
-from . import cosim, energy, generate, report, run, schema
+from . import calibrate, cosim, energy, generate, report, run, schema
 from . import list as list_
 from .console import talk
 from .verdict import FAILED
@@ -62,6 +62,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("generate")(generate.generate)
 app.command("cosim")(cosim.cosim)
+app.command("calibrate")(calibrate.calibrate)
 app.command("energy")(energy.energy)
 app.command("report")(report.report)
 app.command("schema")(schema.print_schema)

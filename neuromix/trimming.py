@@ -1,0 +1,116 @@
+"""What trimming is worth: many manufactured chips of one design, each before and after its calibration."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.job import AnalogArrays
+
+from .calibration import CalibrationPlan, Trims, find_trims
+from .experiment import Experiment
+from .reference import array_banks, array_models, draw_arrays, simulate_mapped
+
+__all__ = ["ChipState", "TrimmedChip", "TrimmingSummary", "residual_errors", "summarise", "trim_chips"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChipState:
+    """A chip with certain trims.
+
+    Parameters
+    ----------
+    accuracy :
+        Share of the test images that it classifies correctly.
+    offset :
+        ``[neuron]``, offset of every neuron in use, trim included [LSB].
+    gain :
+        ``[neuron]``, relative error of its gain, trim included.
+    """
+
+    accuracy: float
+    offset: NDArray[np.float64]
+    gain: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrimmedChip:
+    """One manufactured chip with all trims at 0, and with those that it finds."""
+
+    untrimmed: ChipState
+    trimmed: ChipState
+
+
+def trim_chips(experiment: Experiment, plan: CalibrationPlan, seeds: Iterable[int]) -> Iterator[TrimmedChip]:
+    """Yield the chip of each seed. That of the experiment's own seed is the one that is co-simulated."""
+    mapped = experiment.mapped
+    drawn = experiment.back_ends["mixed_signal"].arrays
+    if drawn is None:
+        raise ValueError("trimming: back end mixed_signal must have analog arrays, got none")
+
+    def state(arrays: AnalogArrays, trims: Trims) -> ChipState:
+        models = array_models(mapped, array_banks(mapped, arrays, trims))
+        run = simulate_mapped(mapped, experiment.codes, models)
+        offset, gain = residual_errors(experiment, arrays, trims)
+        accuracy = float(np.mean(run.predictions == experiment.labels))
+        return ChipState(accuracy=accuracy, offset=offset, gain=gain)
+
+    for seed in seeds:
+        arrays = draw_arrays(mapped, drawn.parameters, seed)
+        yield TrimmedChip(
+            untrimmed=state(arrays, {}), trimmed=state(arrays, find_trims(mapped, arrays, plan))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrimmingSummary:
+    """Many chips in one state; ``n_good`` of them are at least as accurate as was asked for.
+
+    ``offset_rms_lsb`` and ``gain_rms`` are over all neurons in use of all chips.
+    """
+
+    accuracies: tuple[float, ...]
+    n_good: int
+    offset_rms_lsb: float
+    gain_rms: float
+
+    @property
+    def mean(self) -> float:
+        """Accuracy of the average chip."""
+        return float(np.mean(self.accuracies))
+
+    @property
+    def worst(self) -> float:
+        """Accuracy of the worst chip."""
+        return min(self.accuracies)
+
+
+def summarise(chips: Sequence[ChipState], good: float) -> TrimmingSummary:
+    """Return the summary of ``chips``, of which those are good that classify the share ``good`` or more."""
+
+    def rms(errors: Sequence[NDArray[np.float64]]) -> float:
+        return float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
+
+    return TrimmingSummary(
+        accuracies=tuple(chip.accuracy for chip in chips),
+        n_good=sum(chip.accuracy >= good for chip in chips),
+        offset_rms_lsb=rms([chip.offset for chip in chips]),
+        gain_rms=rms([chip.gain for chip in chips]),
+    )
+
+
+def residual_errors(
+    experiment: Experiment, arrays: AnalogArrays, trims: Trims
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return offset [LSB] and relative gain error of all neurons in use, with ``trims`` in them."""
+    mapped, parameters = experiment.mapped, arrays.parameters
+    none = np.zeros((mapped.n_neurons, 2), dtype=np.int64)
+    offsets, gains = [], []
+    for core in mapped.cores:
+        used = slice(core.n_neurons)
+        draw, codes = arrays.draws[core.position], trims.get(core.position, none)[used]
+        offsets.append(draw.offset[used] + codes[:, 0] * parameters.offset_trim_step)
+        gains.append((1 + draw.gain_error[used]) * (1 + codes[:, 1] * parameters.gain_trim_step) - 1)
+    lsb = parameters.lsb(mapped.event_format.payload_max)
+    return np.concatenate(offsets) / lsb, np.concatenate(gains)
