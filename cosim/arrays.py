@@ -1,6 +1,7 @@
 """The manufactured analog arrays of one simulation, on disk between the job and the simulator's Python."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,10 @@ _FILE = "arrays.json"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArrayJob:
-    """The array of the tile at ``x``, ``y``: its design, what came out of the fab, and its noise."""
+    """The array of the tile at ``x``, ``y``: its design, what came out of the fab, and its noise.
+
+    Its lines settle for ``evaluation_time`` [s] in each step.
+    """
 
     x: int
     y: int
@@ -26,6 +30,7 @@ class ArrayJob:
     draw: MixedSignalNeuronDraw
     noise_seed: int
     code_max: int
+    evaluation_time: float = math.inf
 
     @property
     def suffix(self) -> str:
@@ -49,6 +54,7 @@ def write_array_jobs(jobs: Iterable[ArrayJob], folder: Path) -> None:
                 "y": job.y,
                 "noise_seed": job.noise_seed,
                 "code_max": job.code_max,
+                "evaluation_time": job.evaluation_time,
                 "parameters": asdict(job.parameters),
             }
         )

@@ -44,6 +44,7 @@ class _Array:
             shift=int(getattr(dut, f"shift_{job.suffix}").value),
             code_max=job.code_max,
             noise_seed=calibration_noise(job.noise_seed) if calibrating else job.noise_seed,
+            evaluation_time=job.evaluation_time,
         )
 
     def evaluate(self, step: int) -> None:

@@ -1,5 +1,6 @@
 """A co-simulation as a job on disk: what the simulator plays, what models it is given, what came out."""
 
+import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,11 +37,15 @@ _SAVED = ("sent", "received", "step_cycles", "reads")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnalogArrays:
-    """The manufactured arrays behind a mixed-signal chip: one design, a draw and a noise seed per tile."""
+    """The manufactured arrays behind a mixed-signal chip: one design, a draw and a noise seed per tile.
+
+    ``evaluation_time`` [s] is how long their lines settle in each step; infinite: until they have.
+    """
 
     parameters: MixedSignalNeuronParameters
     draws: Mapping[Address, MixedSignalNeuronDraw]
     noise_seeds: Mapping[Address, int]
+    evaluation_time: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,6 +218,7 @@ def _array_jobs(job: CosimJob) -> list[ArrayJob]:
             draw=draw,
             noise_seed=job.arrays.noise_seeds[x, y],
             code_max=job.chip.event_format.payload_max,
+            evaluation_time=job.arrays.evaluation_time,
         )
         for (x, y), draw in job.arrays.draws.items()
     ]

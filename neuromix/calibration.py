@@ -6,7 +6,8 @@ it loads, and thresholds that it computes from the design, never from what was m
 1. Offset: all weights are zero, so a node shows its offset, trim and noise. Codes below zero do not exist, so
    the search goes to the edge of code 1, half an LSB up, and comes down again by half an LSB in trim steps.
 2. Gain: every axon has the same weight and is driven with the largest code; gain and shift are such that a
-   neuron without error stands at the edge of the threshold. The errors of the cells average out over the row.
+   neuron without any error stands at the edge of the threshold. The errors of the cells average out over the
+   row; what all neurons have in common, such as the loading of the node, is taken out as well.
 
 Trims stay when the network's weights are loaded. The golden model runs the same searches on the same arrays,
 with noise drawn per evaluation, so it must find the same trims.
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
+from analog_models.neuron import MixedSignalNeuronParameters
 from cosim.arrays import calibration_noise
 from cosim.job import AnalogArrays
 from rtl_gen.boundary.calibration import Trim, TrimSearch
@@ -129,32 +130,25 @@ def find_trims(
 ) -> dict[Position, NDArray[np.int64]]:
     """Return the trims that the chip with these arrays finds, of all neurons of its cores, used or not."""
     code_max = mapped.event_format.payload_max
-    return {
-        core.position: _find_array(
-            arrays.parameters, arrays.draws[core.position], arrays.noise_seeds[core.position], code_max, plan
-        )
-        for core in mapped.cores
-    }
+    return {core.position: _find_array(arrays, core.position, code_max, plan) for core in mapped.cores}
 
 
 def _find_array(
-    parameters: MixedSignalNeuronParameters,
-    draw: MixedSignalNeuronDraw,
-    noise_seed: int,
-    code_max: int,
-    plan: CalibrationPlan,
+    arrays: AnalogArrays, position: Position, code_max: int, plan: CalibrationPlan
 ) -> NDArray[np.int64]:
     """Return the trims ``[neuron, 2]`` of one array; its evaluations are numbered through both searches."""
+    draw = arrays.draws[position]
     trims = np.zeros((draw.n_neurons, 2), dtype=np.int64)
     first = 0
     for search, weight in ((plan.offset, 0), (plan.gain, REFERENCE_WEIGHT)):
-        bank = parameters.bank(
+        bank = arrays.parameters.bank(
             draw,
             weights=np.full((draw.n_neurons, draw.n_axons), weight),
             gain=plan.reference_gain,
             shift=plan.reference_shift,
             code_max=code_max,
-            noise_seed=calibration_noise(noise_seed),
+            noise_seed=calibration_noise(arrays.noise_seeds[position]),
+            evaluation_time=arrays.evaluation_time,
         )
         inputs = np.full((search.repeats, draw.n_axons), code_max)
 

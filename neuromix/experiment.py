@@ -97,11 +97,12 @@ def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -
 
 def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
     chip = mapped.chip(mapped.engine(name, config))
-    if name != "mixed_signal" or config.back_ends.mixed_signal is None:
+    array = config.back_ends.mixed_signal
+    if name != "mixed_signal" or array is None:
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
-    parameters = config.back_ends.mixed_signal.neuron
-    arrays = draw_arrays(mapped, parameters, config.seed)
-    plan = plan_calibration(mapped, parameters) if config.back_ends.mixed_signal.calibrate else None
+    evaluation_time = array.settle_cycles / config.chip.clock
+    arrays = draw_arrays(mapped, array.neuron, config.seed, evaluation_time)
+    plan = plan_calibration(mapped, array.neuron) if array.calibrate else None
     trims = find_trims(mapped, arrays, plan) if plan else {}
     banks = array_banks(mapped, arrays, trims)
     return BackEnd(

@@ -12,7 +12,7 @@ from .calibration import CalibrationPlan, Trims, find_trims
 from .experiment import Experiment
 from .reference import array_banks, array_models, draw_arrays, simulate_mapped
 
-__all__ = ["ChipState", "TrimmedChip", "TrimmingSummary", "residual_errors", "summarise", "trim_chips"]
+__all__ = ["ChipState", "TrimmedChip", "TrimmingSummary", "summarise", "trim_chips"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +26,7 @@ class ChipState:
     offset :
         ``[neuron]``, offset of every neuron in use, trim included [LSB].
     gain :
-        ``[neuron]``, relative error of its gain, trim included.
+        ``[neuron]``, relative error of its current-to-voltage gain, trim included.
     """
 
     accuracy: float
@@ -50,14 +50,17 @@ def trim_chips(experiment: Experiment, plan: CalibrationPlan, seeds: Iterable[in
         raise ValueError("trimming: back end mixed_signal must have analog arrays, got none")
 
     def state(arrays: AnalogArrays, trims: Trims) -> ChipState:
-        models = array_models(mapped, array_banks(mapped, arrays, trims))
-        run = simulate_mapped(mapped, experiment.codes, models)
-        offset, gain = residual_errors(experiment, arrays, trims)
-        accuracy = float(np.mean(run.predictions == experiment.labels))
-        return ChipState(accuracy=accuracy, offset=offset, gain=gain)
+        banks = array_banks(mapped, arrays, trims)
+        run = simulate_mapped(mapped, experiment.codes, array_models(mapped, banks))
+        used = [(banks[core.position], core.n_neurons) for core in mapped.cores]
+        return ChipState(
+            accuracy=float(np.mean(run.predictions == experiment.labels)),
+            offset=np.concatenate([bank.offset[:n_neurons] for bank, n_neurons in used]),
+            gain=np.concatenate([bank.gain_error[:n_neurons] for bank, n_neurons in used]),
+        )
 
     for seed in seeds:
-        arrays = draw_arrays(mapped, drawn.parameters, seed)
+        arrays = draw_arrays(mapped, drawn.parameters, seed, drawn.evaluation_time)
         yield TrimmedChip(
             untrimmed=state(arrays, {}), trimmed=state(arrays, find_trims(mapped, arrays, plan))
         )
@@ -67,13 +70,14 @@ def trim_chips(experiment: Experiment, plan: CalibrationPlan, seeds: Iterable[in
 class TrimmingSummary:
     """Many chips in one state; ``n_good`` of them are at least as accurate as was asked for.
 
-    ``offset_rms_lsb`` and ``gain_rms`` are over all neurons in use of all chips.
+    ``offset_rms_lsb`` and ``gain_deviation``, the relative one from the average gain, are over all neurons in
+    use of all chips.
     """
 
     accuracies: tuple[float, ...]
     n_good: int
     offset_rms_lsb: float
-    gain_rms: float
+    gain_deviation: float
 
     @property
     def mean(self) -> float:
@@ -88,29 +92,11 @@ class TrimmingSummary:
 
 def summarise(chips: Sequence[ChipState], good: float) -> TrimmingSummary:
     """Return the summary of ``chips``, of which those are good that classify the share ``good`` or more."""
-
-    def rms(errors: Sequence[NDArray[np.float64]]) -> float:
-        return float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
-
+    offsets = np.concatenate([chip.offset for chip in chips])
+    gains = 1 + np.concatenate([chip.gain for chip in chips])
     return TrimmingSummary(
         accuracies=tuple(chip.accuracy for chip in chips),
         n_good=sum(chip.accuracy >= good for chip in chips),
-        offset_rms_lsb=rms([chip.offset for chip in chips]),
-        gain_rms=rms([chip.gain for chip in chips]),
+        offset_rms_lsb=float(np.sqrt(np.mean(np.square(offsets)))),
+        gain_deviation=float(gains.std() / gains.mean()),
     )
-
-
-def residual_errors(
-    experiment: Experiment, arrays: AnalogArrays, trims: Trims
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return offset [LSB] and relative gain error of all neurons in use, with ``trims`` in them."""
-    mapped, parameters = experiment.mapped, arrays.parameters
-    none = np.zeros((mapped.n_neurons, 2), dtype=np.int64)
-    offsets, gains = [], []
-    for core in mapped.cores:
-        used = slice(core.n_neurons)
-        draw, codes = arrays.draws[core.position], trims.get(core.position, none)[used]
-        offsets.append(draw.offset[used] + codes[:, 0] * parameters.offset_trim_step)
-        gains.append((1 + draw.gain_error[used]) * (1 + codes[:, 1] * parameters.gain_trim_step) - 1)
-    lsb = parameters.lsb(mapped.event_format.payload_max)
-    return np.concatenate(offsets) / lsb, np.concatenate(gains)

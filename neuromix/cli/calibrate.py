@@ -118,7 +118,7 @@ def _calibrated(config: ExperimentConfig) -> ExperimentConfig:
 
 def _table(title: str, found: Mapping[str, TrimmingSummary], good: float) -> Table:
     table = Table("", title=title, title_justify="left")
-    for heading in ("mean", "worst", f"yield at {percent(good)}", "offset rms", "gain rms"):
+    for heading in ("mean", "worst", f"yield at {percent(good)}", "offset rms", "gain spread"):
         table.add_column(heading, justify="right")
     for name, summary in found.items():
         passing = Accuracy(correct=summary.n_good, total=len(summary.accuracies))
@@ -129,6 +129,6 @@ def _table(title: str, found: Mapping[str, TrimmingSummary], good: float) -> Tab
             percent(summary.worst),
             f"{percent(passing.fraction, 0)} ({100 * low:.0f} to {100 * high:.0f})",
             f"{significant(summary.offset_rms_lsb, 2)} LSB",
-            f"{significant(100 * summary.gain_rms, 2)} %",
+            f"{significant(100 * summary.gain_deviation, 2)} %",
         )
     return table

@@ -44,3 +44,12 @@ def test_a_million_deviates_cost_well_under_a_second() -> None:
     start = time.process_time()
     step_normals(1, 0, 10_000, 100)
     assert time.process_time() - start < 1
+
+
+def test_streams_are_independent_and_the_first_is_the_default() -> None:
+    n = 20_000
+    plain, first, second = (
+        step_normals(1, 5, 1, n, **stream) for stream in ({}, {"stream": 0}, {"stream": 1})
+    )
+    np.testing.assert_array_equal(plain, first)
+    assert abs(np.mean(plain * second)) < 5 / np.sqrt(n)  # five standard errors of a correlation

@@ -230,6 +230,14 @@ def test_problem_is_said_in_one_line(problems: Callable[..., list[str]], text: s
         ),
         (
             "parallel: {}",
+            "mixed_signal: {neuron: {topology: r2r}}",
+            (
+                "tiny.yaml:4:37: back_ends.mixed_signal.neuron.topology: "
+                "must be 'full_binary', 'segmented', 'm2m' or 'c2c', got 'r2r'"
+            ),
+        ),
+        (
+            "parallel: {}",
             "mixed_signal: {neuron: {suply: 1 V}}",
             "tiny.yaml:4:37: back_ends.mixed_signal.neuron.suply: unknown key; did you mean supply?",
         ),
