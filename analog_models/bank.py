@@ -122,7 +122,7 @@ class MixedSignalNeuronBank:
 
     @property
     def offset(self) -> NDArray[np.float64]:
-        """Offset of each neuron as its code shows it, of pair, droop, trim and converter, ``[post]`` [LSB]."""
+        """Offset of each neuron: of pair, droop, trim and converter, ``[post]`` [LSB]."""
         offset: NDArray[np.float64] = self._offset + self._draw.adc_offset / self._lsb
         return offset
 
