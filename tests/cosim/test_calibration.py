@@ -9,20 +9,9 @@ import pytest
 from cosim.simulator import SimulatorName
 from neuromix.calibration import find_trims, plan_calibration, read_trims
 from neuromix.reference import draw_arrays
-from rtl_gen.boundary import calibration
-from rtl_gen.emit import emit_chip
 from testbenches.chip_bench import Played, chip_case
-from testbenches.mutant import mutant
 
 Play = Callable[..., Played]
-FAULTS = {
-    "a_bit_is_skipped": ("found | mask >> 1", "found | mask >> 2"),
-    "a_tie_loses_the_bit": ("(counted << 1) > repeats", "(counted << 1) >= repeats"),
-    "half_a_step_stays": ("found.as_signed() - command.lowered_by", "found.as_signed()"),
-    "votes_are_kept": ("Mux(decide, 0, counted)", "counted"),
-    "an_evaluation_less": ("evaluations == repeats - 1", "evaluations == repeats - 2"),
-    "threshold_must_be_passed": ("self.code >= command.threshold", "self.code > command.threshold"),
-}
 
 
 def test_the_chip_finds_the_trims_of_the_twin(simulator_name: SimulatorName, play: Play) -> None:
@@ -54,17 +43,3 @@ def test_trims_out_of_reach_end_at_the_rim(play: Play) -> None:
     for place, codes in read_trims(case.mapped, played.result.reads).items():
         np.testing.assert_array_equal(codes, trims[place])
     assert played.comparison.equal
-
-
-@pytest.mark.cosim
-@pytest.mark.icarus
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_in_the_sequence_is_seen(
-    fault: str, play: Play, tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faulty = mutant(calibration, *FAULTS[fault])
-    monkeypatch.setattr("rtl_gen.boundary.analog_array.Calibrator", faulty.Calibrator)
-    case = chip_case("calibrated")
-    played = play(case, "icarus", bundle=emit_chip(case.chip, tmp_path))
-    found = read_trims(case.mapped, played.result.reads)
-    assert any((found[place] != trims).any() for place, trims in case.trims.items())

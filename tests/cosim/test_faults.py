@@ -9,7 +9,7 @@ import pytest
 
 from cosim.events import event_keys
 from rtl_gen import stream
-from rtl_gen.boundary import analog_array
+from rtl_gen.boundary import analog_array, calibration
 from rtl_gen.emit import emit_chip
 from rtl_gen.fabric import barrier, router
 from rtl_gen.host import event_port
@@ -111,6 +111,13 @@ FAULTS = {
 """,
         used_as="rtl_gen.boundary.analog_array.AnalogArrayEngine",
         back_end="mixed_signal",
+    ),
+    "trim_search_skips_a_bit": Fault(
+        module=calibration,
+        old="found | mask >> 1",
+        new="found | mask >> 2",
+        used_as="rtl_gen.boundary.analog_array.Calibrator",
+        back_end="calibrated",
     ),
     "bias_axons_off": Fault(
         module=axon_registers,

@@ -23,6 +23,10 @@ SIZES = {
 }
 FAULTS = {
     "a_bit_is_skipped": ("found | mask >> 1", "found | mask >> 2"),
+    "a_tie_loses_the_bit": ("(counted << 1) > repeats", "(counted << 1) >= repeats"),
+    "an_evaluation_less": ("evaluations == repeats - 1", "evaluations == repeats - 2"),
+    "not_lowered": ("found.as_signed() - command.lowered_by", "found.as_signed()"),
+    "threshold_must_be_passed": ("self.code >= command.threshold", "self.code > command.threshold"),
     "the_other_trim": ("Mux(command.trim, self.trims.gain, self.trims.offset)", "self.trims.offset"),
     "wraps_at_the_rim": ("m.Elif(lowered < -_SIGN)", "m.Elif(lowered < -2 * _SIGN)"),
     "votes_are_kept": ("Mux(decide, 0, counted)", "counted"),
