@@ -9,12 +9,14 @@ Parameters describe a design, a draw one manufactured array, a bank that array w
 One evaluation, for every neuron at once (in the spirit of Chatterjee et al., ICRC 2017, whose circuit is not
 public):
 
-1. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`. Of x there
-   is what the axon's line has settled to, :mod:`analog_models.settling`.
-2. The summing node turns the current into ``gain / 2^shift`` LSB per unit of ``acc``, times each neuron's own
-   gain error and trim. It carries sampled thermal noise, :mod:`analog_models.noise`.
-3. The activation pair adds its offset and trim, and saturates, :mod:`analog_models.activation`.
-4. The ADC rounds and clips, which also rectifies, :mod:`analog_models.adc`.
+1. Each axon's line settles to the current of its input, :mod:`analog_models.settling`.
+2. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`. The cells'
+   flicker noise is in the sum, :mod:`analog_models.flicker`.
+3. The summing node turns the current into ``gain / 2^shift`` LSB per unit of ``acc``, times each neuron's own
+   gain error and trim, less what the cells' output conductance takes. It carries sampled thermal noise,
+   :mod:`analog_models.noise`, and droops while it is held.
+4. The activation pair adds its offset, trim and flicker noise and saturates, :mod:`analog_models.activation`.
+5. The ADC rounds and clips, which also rectifies, with its own errors, :mod:`analog_models.adc`.
 
 With ideal parameters the code is ``clamp((acc * gain + 2^(shift-1)) >> shift, 0, code_max)``, exactly. To
 keep that exact the signal is held in LSB and turned into volts only for show. Whatever the batch, a step's
@@ -64,15 +66,17 @@ _HOLD_LENGTH = 0.06e-6
 class MixedSignalNeuronParameters:
     """A design of the mixed-signal neuron; each field's unit, bounds and source are in its metadata.
 
-    The defaults make a neuron whose flaws show but do not ruin a small classifier: 1 um^2 per unit transistor
-    gives 9 % per unit and 1 LSB at the largest weight; 80 fF give 0.5 LSB of noise at a full scale of 0.2 V;
-    a pair of 20 um^2 gives 1 LSB of offset; degeneration leaves 3 % compression at full scale.
+    A field named ``..._factor`` scales one flaw; 0 switches it off. The defaults make a neuron whose flaws
+    show but do not ruin a small classifier: 1 um^2 per unit transistor gives 9 % per unit and 1 LSB at the
+    largest weight; 80 fF give 0.5 LSB of noise at a full scale of 0.2 V; a pair of 20 um^2 gives 1 LSB of
+    offset; degeneration leaves 3 % compression at full scale.
     """
 
     process: Process = GENERIC_65
     topology: str = choice("full_binary", TOPOLOGIES, "structure of a cell")
     temperature: float = quantity(300.0, "K", 200, 450, "junction temperature", "room temperature [A]")
     supply: float = quantity(1.0, "V", 0.2, 3.6, "analog supply", "65 nm core supply [A]")
+
     unit_width: float = quantity(
         1e-6, "m", 50e-9, 100e-6, "gate width of an MDAC unit", "1 um^2: 9 % mismatch [A]"
     )
@@ -85,6 +89,13 @@ class MixedSignalNeuronParameters:
     ladder_capacitance: float = quantity(
         2e-15, "F", 1e-17, 1e-12, "unit capacitor of a C-2C ladder", "1 um^2: 0.6 % mismatch [A]"
     )
+    mismatch_factor: float = quantity(
+        1.0, "", 0, 10, "scales cell and gain spread; 0: none", "as computed [D]"
+    )
+    conductance_factor: float = quantity(
+        1.0, "", 0, 10, "scales output conductance; 0: none", "no cascode: as computed [D]"
+    )
+
     input_current: float = quantity(
         1e-6, "A", 1e-12, 1e-2, "input DAC's full-scale current", "as a full cell [A]"
     )
@@ -93,17 +104,27 @@ class MixedSignalNeuronParameters:
         "s",
         0,
         1e-3,
-        "of the lines' drivers; 0: no driver, the diode drives",
+        "of the lines' drivers; 0: none, diodes drive",
         "half an LSB in 40 ns [D]",
     )
     settling_factor: float = quantity(
         1.0, "", 0, 10, "scales the lines' time constants; 0: settled at once", "as computed [D]"
     )
+
     node_capacitance: float = quantity(
         80e-15, "F", 1e-16, 1e-9, "summing node's capacitance", "0.5 LSB of noise [A]"
     )
     node_full_scale: float = quantity(
         0.2, "V", 1e-3, 3.6, "node swing of all output codes", "fits a degenerated pair [A]"
+    )
+    gain_sigma: float = quantity(
+        0.01, "", 0, 0.5, "spread of current-to-voltage gain", "small capacitors [R]"
+    )
+    gain_trim_step: float = quantity(
+        2.0**-10, "", 0, 2.0**-7, "gain change per trim code", "127 codes: 12 % [A]"
+    )
+    noise_factor: float = quantity(
+        3.0, "", 0, 100, "noise power over kT/C; 0: none", "2 to 6, physics of mirrors [D]"
     )
     node_bandwidth: float = quantity(
         50e6, "Hz", 1e3, 1e11, "bandwidth in which flicker noise is seen", "settles in a few ns [A]"
@@ -115,22 +136,7 @@ class MixedSignalNeuronParameters:
         1.0, "Hz", 1e-6, 1e9, "slower flicker is calibrated away", "calibrated once a second [A]"
     )
     flicker_factor: float = quantity(1.0, "", 0, 1e4, "scales flicker power; 0: none", "as computed [D]")
-    conductance_factor: float = quantity(
-        1.0, "", 0, 10, "scales output conductance; 0: none", "no cascode: as computed [D]"
-    )
-    hold_width: float = quantity(
-        0.2e-6, "m", 50e-9, 1e-4, "width of a switch that holds a node", "minimum, two gates' widths [A]"
-    )
-    hold_threshold: float = quantity(
-        500.0, "", 1, 1e6, "how much less the switch leaks than a fast device", "LP 0.1, GP 50 nA/um [D]"
-    )
-    hold_time: float = quantity(
-        80e-9, "s", 0, 1, "how long a node is held for the converter", "8 cycles at 100 MHz [A]"
-    )
-    droop_factor: float = quantity(1.0, "", 0, 1e4, "scales droop of a held node; 0: none", "as computed [D]")
-    noise_factor: float = quantity(
-        3.0, "", 0, 100, "noise power over kT/C; 0: none", "2 to 6, physics of mirrors [D]"
-    )
+
     pair_width: float = quantity(
         10e-6, "m", 50e-9, 1e-3, "gate width in the activation pair", "1 LSB of offset [A]"
     )
@@ -143,21 +149,27 @@ class MixedSignalNeuronParameters:
     degeneration: float = quantity(
         8.0, "", 1, math.inf, "linear range over a plain pair's", "3 % compression [A]"
     )
-    gain_sigma: float = quantity(
-        0.01, "", 0, 0.5, "spread of current-to-voltage gain", "small capacitors [R]"
-    )
-    mismatch_factor: float = quantity(
-        1.0, "", 0, 10, "scales cell and gain spread; 0: none", "as computed [D]"
-    )
     offset_factor: float = quantity(1.0, "", 0, 10, "scales offset spread; 0: none", "as computed [D]")
     offset_trim_step: float = quantity(
         50e-6, "V", 0, 0.1, "offset shift per trim code", "127 codes: 8 sigma [A]"
     )
-    gain_trim_step: float = quantity(
-        2.0**-10, "", 0, 2.0**-7, "gain change per trim code", "127 codes: 12 % [A]"
-    )
     trim_current: float = quantity(1e-9, "A", 0, 1e-5, "trim DAC's current per code", "0.1 % of the tail [A]")
+
+    hold_width: float = quantity(
+        0.2e-6, "m", 50e-9, 1e-4, "width of a switch that holds a node", "a narrow one [A]"
+    )
+    hold_threshold: float = quantity(
+        500.0, "", 1, 1e6, "how much less the switch leaks than a fast device", "LP 0.1, GP 50 nA/um [D]"
+    )
+    hold_time: float = quantity(
+        80e-9, "s", 0, 1, "how long a node is held for the converter", "8 cycles at 100 MHz [A]"
+    )
+    droop_factor: float = quantity(1.0, "", 0, 1e4, "scales droop of a held node; 0: none", "as computed [D]")
+
     adc_kind: str = choice("sar", adc.KINDS, "kind of converter")
+    adc_energy: float = quantity(
+        2.7e-12, "J", 0, 1e-9, "SAR's 8-bit conversion", "SAR, 1.8-3.6 pJ, Jia JSSC 2020 [S]"
+    )
     adc_noise: float = quantity(0.1e-3, "V", 0, 0.1, "converter's own noise", "an eighth of an LSB [A]")
     adc_offset_sigma: float = quantity(
         0.2e-3, "V", 0, 0.1, "spread of the converters' offsets", "a quarter LSB: auto-zeroed [A]"
@@ -176,9 +188,6 @@ class MixedSignalNeuronParameters:
     )
     ramp_flip_flop_energy: float = quantity(
         5.4e-15, "J", 0, 1e-12, "a flip-flop's clock energy in the counter", "ngspice, PTM 65 nm, 1.0 V [M]"
-    )
-    adc_energy: float = quantity(
-        2.7e-12, "J", 0, 1e-9, "SAR's 8-bit conversion", "SAR, 1.8-3.6 pJ, Jia JSSC 2020 [S]"
     )
 
     def __post_init__(self) -> None:
@@ -364,14 +373,20 @@ class MixedSignalNeuronParameters:
     def derived(self, code_max: int = 255) -> dict[str, float]:
         """Return what a designer wants to see; the unit is the end of the name, voltages also come in LSB."""
         lsb = self.lsb(code_max)
+
+        def both(name: str, voltage: float) -> dict[str, float]:
+            return {f"{name}_v": voltage, f"{name}_lsb": voltage / lsb}
+
         return {
             "full_scale_v": self.node_full_scale,
             "lsb_v": lsb,
-            "noise_sigma_v": self.noise_sigma,
             "noise_variance_v2": self.noise_variance,
-            "noise_sigma_lsb": self.noise_sigma / lsb,
-            "offset_sigma_v": self.offset_sigma,
-            "offset_sigma_lsb": self.offset_sigma / lsb,
+            **both("noise_sigma", self.noise_sigma),
+            **both("offset_sigma", self.offset_sigma),
+            **both("flicker_sigma", math.sqrt(self.pair_flicker * sum(self.flicker_bands))),
+            **both("converter_noise_sigma", self.adc_factor * self.adc_noise),
+            **both("converter_offset_sigma", self.adc_factor * self.adc_offset_sigma),
+            **both("droop", self.droop),
             "sigma_unit": self.sigma_unit,
             "sigma_full_scale_weight_lsb": math.sqrt(self.cell.weight_variance(self.sigma_unit)[-1]),
             "unit_inversion_coefficient": self.unit_ic,

@@ -37,7 +37,7 @@ class Process:
         1e-24, "V^2*F", 0, 1e-20, "KF of n-channel devices: S_V = KF/(C_ox W L f)", "typical of 65 nm [R]"
     )
     output_conductance: float = quantity(
-        0.19, "1/V", 0, 10, "g_ds/I of 0.2 um at 10 nA; falls with the length", "ngspice, PTM 65 nm bulk [M]"
+        0.19, "V^-1", 0, 10, "g_ds/I of 0.2 um at 10 nA; falls with the length", "ngspice, PTM 65 nm bulk [M]"
     )
     a_capacitor: float = quantity(
         6e-9, "m", 0, 1e-6, "Pelgrom, metal capacitors: 0.6 % um", "Tripathi and Murmann, TCAS-I 2014 [R]"

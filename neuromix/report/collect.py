@@ -8,8 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.neuron import MixedSignalNeuronParameters
-from cosim.job import CosimResult
+from cosim.job import AnalogArrays, CosimResult
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import RtlBundle
 
@@ -17,7 +16,7 @@ from ..agreement import SimulatedRun
 from ..energy.estimate import LIMITS, EnergyReport
 from ..energy.prices import load_table
 from ..experiment import BackEnd, Experiment
-from ..mapping import HOST
+from ..mapping import HOST, MappedNetwork
 from ..reference import ReferenceRun
 from .notation import significant, with_prefix
 from .summary import (
@@ -81,7 +80,7 @@ def collect_report(
             for key, price in table.prices.items()
         ),
         limits=LIMITS,
-        analog=_analog(arrays.parameters, experiment.mapped.event_format.payload_max) if arrays else (),
+        analog=_analog(experiment.mapped, arrays) if arrays else (),
         raster=_raster(experiment, references[shown]),
         trace=_trace(experiment, experiment.back_ends[shown], references[shown], first_run[shown].result),
     )
@@ -208,7 +207,10 @@ def agreement_of(run: SimulatedRun, images: int) -> Agreement:
     )
 
 
-def _analog(parameters: MixedSignalNeuronParameters, code_max: int) -> tuple[AnalogParameter, ...]:
+def _analog(mapped: MappedNetwork, arrays: AnalogArrays) -> tuple[AnalogParameter, ...]:
+    parameters, code_max = arrays.parameters, mapped.event_format.payload_max
+    settled = parameters.settled_fraction(mapped.n_neurons, arrays.evaluation_time)
+    missing = float((np.arange(len(settled)) * (1 - settled)).max())
     derived = parameters.derived(code_max)
     full_scale = f"full scale {with_prefix(derived['full_scale_v'], 'V')}"
 
@@ -220,7 +222,11 @@ def _analog(parameters: MixedSignalNeuronParameters, code_max: int) -> tuple[Ana
 
     return (
         voltage("thermal noise", "noise_sigma"),
+        voltage("flicker noise of the pair", "flicker_sigma"),
         voltage("activation pair offset", "offset_sigma"),
+        voltage("converter noise", "converter_noise_sigma"),
+        voltage("converter offset", "converter_offset_sigma"),
+        AnalogParameter(name="structure of a cell", value=parameters.topology.replace("_", " ")),
         AnalogParameter(
             name="unit mismatch",
             value=f"{100 * derived['sigma_unit']:.2g} %",
@@ -231,10 +237,19 @@ def _analog(parameters: MixedSignalNeuronParameters, code_max: int) -> tuple[Ana
             value=significant(derived["unit_inversion_coefficient"]),
             note=f"gm/I {significant(derived['unit_gm_over_id_per_v'])} /V",
         ),
+        AnalogParameter(
+            name=f"lines after {with_prefix(arrays.evaluation_time, 's')}",
+            value=f"{significant(missing)} LSB short",
+            note="the worst input code",
+        ),
         AnalogParameter(name="linear range of the pair", value=with_prefix(derived["linear_range_v"], "V")),
         AnalogParameter(name="current of a unit", value=with_prefix(parameters.unit_current, "A")),
         AnalogParameter(name="summing node", value=with_prefix(parameters.node_capacitance, "F")),
-        AnalogParameter(name="conversion", value=with_prefix(parameters.adc_energy, "J"), note="8 bits"),
+        AnalogParameter(
+            name="conversion",
+            value=with_prefix(parameters.conversion_energy(code_max, mapped.n_neurons), "J"),
+            note=f"{parameters.adc_kind}, {code_max.bit_length()} bits",
+        ),
     )
 
 
