@@ -1,5 +1,6 @@
 """An array of mixed-signal neurons with weights in it: what it gives for time steps, and at what price."""
 
+import copy
 import math
 import operator
 from dataclasses import dataclass
@@ -112,17 +113,37 @@ class MixedSignalNeuronBank:
                 f"mixed-signal bank: a neuron's sum of weight magnitudes must be below "
                 f"{_EXACT / grid:.0f} LSB, got {largest / grid:.0f} LSB"
             )
-        offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
-        gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
         self._lsb = parameters.lsb(self._code_max)
         self._scale = gain * 2.0 ** -(GRID_BITS + INPUT_GRID_BITS + shift)
         self._step_gain = gain * 2.0**-shift  # LSB of level per unit of sum(x * w)
         self._loading = parameters.output_conductance * self._step_gain * self._lsb
-        self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
-        self._offset = (
-            draw.offset + offset_codes * parameters.offset_trim_step - parameters.droop * draw.leak
-        ) / self._lsb
         self._draw = draw
+        self._trim(offset_trim, gain_trim)
+
+    @property
+    def offset(self) -> NDArray[np.float64]:
+        """Offset of each neuron: of pair, droop, trim and converter, ``[post]`` [LSB]."""
+        offset: NDArray[np.float64] = self._offset + self._draw.adc_offset / self._lsb
+        return offset
+
+    @property
+    def gain_error(self) -> NDArray[np.float64]:
+        """Relative error of each neuron's current-to-voltage gain, trim included, ``[post]``."""
+        error: NDArray[np.float64] = self._neuron_gain - 1
+        return error
+
+    def with_trims(self, *, offset_trim: ArrayLike, gain_trim: ArrayLike) -> "MixedSignalNeuronBank":
+        """Return the same array with other trim codes; it shares all else with this one."""
+        bank = copy.copy(self)
+        bank._trim(offset_trim, gain_trim)
+        return bank
+
+    def _trim(self, offset_trim: ArrayLike, gain_trim: ArrayLike) -> None:
+        p, draw = self.parameters, self._draw
+        offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
+        gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
+        self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * p.gain_trim_step)
+        self._offset = (draw.offset + offset_codes * p.offset_trim_step - p.droop * draw.leak) / self._lsb
         self._trim_codes = int(np.abs(offset_codes).sum() + np.abs(gain_codes).sum())
 
     def evaluate(self, input_codes: NDArray[np.integer], first_step: int = 0) -> MixedSignalEvaluation:

@@ -9,7 +9,7 @@ from pathlib import Path
 from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
 from analog_models.process import Process
 
-__all__ = ["JOB_VARIABLE", "ArrayJob", "read_array_jobs", "write_array_jobs"]
+__all__ = ["JOB_VARIABLE", "ArrayJob", "calibration_noise", "read_array_jobs", "write_array_jobs"]
 
 JOB_VARIABLE = "NEUROMIX_COSIM_JOB"
 """Environment variable that tells the simulator's Python the folder of its job."""
@@ -36,6 +36,11 @@ class ArrayJob:
     def suffix(self) -> str:
         """End of the names of this array's signals in the harness."""
         return f"{self.x}_{self.y}"
+
+
+def calibration_noise(noise_seed: int) -> int:
+    """Return the seed of an array's noise while it is calibrated, whose evaluations are numbered apart."""
+    return noise_seed ^ 1 << 127
 
 
 def write_array_jobs(jobs: Iterable[ArrayJob], folder: Path) -> None:

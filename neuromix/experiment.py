@@ -10,6 +10,7 @@ from analog_models.neuron import MixedSignalNeuronBank
 from cosim.job import AnalogArrays
 from rtl_gen.chip import ChipParameters
 
+from .calibration import CalibrationPlan, Trims, find_trims, plan_calibration
 from .config import Cifar10Data, DigitsData, ExperimentConfig, IdxData
 from .mapping import MappedNetwork, Position, map_network
 from .network.datasets import Dataset, load_cifar10, load_digits, load_idx, to_codes
@@ -29,6 +30,9 @@ class BackEnd:
     models: Mapping[Position, CoreModel]
     arrays: AnalogArrays | None = None
     banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
+    calibration: CalibrationPlan | None = None
+    trims: Trims = field(default_factory=dict)
+    """Those that the calibration finds; empty without one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,5 +112,15 @@ def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> Bac
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
     evaluation_time = array.settle_cycles / config.chip.clock
     arrays = draw_arrays(mapped, array.neuron, config.seed, evaluation_time)
-    banks = array_banks(mapped, arrays)
-    return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
+    plan = plan_calibration(mapped, array.neuron) if array.calibrate else None
+    trims = find_trims(mapped, arrays, plan) if plan else {}
+    banks = array_banks(mapped, arrays, trims)
+    return BackEnd(
+        name=name,
+        chip=chip,
+        models=array_models(mapped, banks),
+        arrays=arrays,
+        banks=banks,
+        calibration=plan,
+        trims=trims,
+    )

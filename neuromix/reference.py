@@ -97,8 +97,15 @@ def draw_arrays(
     )
 
 
-def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, MixedSignalNeuronBank]:
-    """Return every core's manufactured array with its weights in it; unused neurons have none."""
+def array_banks(
+    mapped: MappedNetwork, arrays: AnalogArrays, trims: Mapping[Position, NDArray[np.int64]] | None = None
+) -> dict[Position, MixedSignalNeuronBank]:
+    """Return every core's manufactured array with its weights in it; unused neurons have none.
+
+    ``trims[position]`` are a core's (offset, gain) trim codes [neuron, 2]; all 0 without them.
+    """
+    trims = trims or {}
+    none = np.zeros((mapped.n_neurons, 2), dtype=np.int64)
 
     def bank(core: MappedCore) -> MixedSignalNeuronBank:
         weights = np.zeros((mapped.n_neurons, mapped.n_axons), dtype=np.int64)
@@ -109,6 +116,8 @@ def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, M
             gain=core.gain,
             shift=core.shift,
             code_max=mapped.event_format.payload_max,
+            offset_trim=trims.get(core.position, none)[:, 0],
+            gain_trim=trims.get(core.position, none)[:, 1],
             noise_seed=arrays.noise_seeds[core.position],
             evaluation_time=arrays.evaluation_time,
         )

@@ -11,7 +11,18 @@ from cosim.simulator import SimulationError, SimulatorNotFoundError
 
 from ..characterize.ngspice import NgspiceError, NgspiceNotFoundError
 from ..energy.netlist import YosysNotFoundError
-from . import characterize, cosim, energy, generate, montecarlo, report, reproduce, run, schema
+from . import (
+    calibrate,
+    characterize,
+    cosim,
+    energy,
+    generate,
+    montecarlo,
+    report,
+    reproduce,
+    run,
+    schema,
+)
 from . import list as list_
 from .console import talk
 from .verdict import FAILED
@@ -75,6 +86,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("generate")(generate.generate)
 app.command("cosim")(cosim.cosim)
+app.command("calibrate")(calibrate.calibrate)
 app.command("energy")(energy.energy)
 app.command("characterize")(characterize.characterize)
 app.command("montecarlo")(montecarlo.montecarlo)

@@ -195,6 +195,10 @@ class MixedSignalBackEnd(Section):
     convert_cycles: Whole = Field(
         default=8, ge=1, le=1000, description="Clock cycles of a conversion by the ADC."
     )
+    calibrate: StrictBool = Field(
+        default=False,
+        description="Whether the chip has the hardware to trim its neurons, and does so after reset.",
+    )
     neuron: Annotated[MixedSignalNeuronParameters, FromFile()] = Field(
         default_factory=MixedSignalNeuronParameters, description="Physics of the analog neurons."
     )

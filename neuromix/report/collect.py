@@ -80,7 +80,10 @@ def collect_report(
             for key, price in table.prices.items()
         ),
         limits=LIMITS,
-        analog=_analog(experiment.mapped, arrays) if arrays else (),
+        analog=(
+            *(_analog(experiment.mapped, arrays) if arrays else ()),
+            *_calibration(experiment.back_ends[shown]),
+        ),
         raster=_raster(experiment, references[shown]),
         trace=_trace(experiment, experiment.back_ends[shown], references[shown], first_run[shown].result),
     )
@@ -205,6 +208,19 @@ def agreement_of(run: SimulatedRun, images: int) -> Agreement:
         events_received=comparison.events_received,
         lost=comparison.lost,
         duplicated=comparison.duplicated,
+    )
+
+
+def _calibration(back_end: BackEnd) -> tuple[AnalogParameter, ...]:
+    """Return how the chip found its trims, if it did; foreground, so it is no part of an inference."""
+    if back_end.calibration is None:
+        return ()
+    return (
+        AnalogParameter(
+            name="calibration of offset and gain",
+            value=f"{back_end.calibration.n_evaluations} evaluations after reset",
+            note="by the hardware, once; not in the energies",
+        ),
     )
 
 

@@ -7,7 +7,7 @@ row; it turns input codes into currents, sums them per neuron and digitises the 
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Instance, Module, Signal
+from amaranth.hdl import Cat, Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
@@ -16,21 +16,23 @@ from ..memory import pack_rows
 from ..neuron.axon_registers import AxonRegisters
 from ..neuron.engine import WEIGHT_WIDTH, EngineParameters
 from ..neuron.settings import Settings
-from ..signatures import LOAD_WORD_WIDTH, LoadTarget
+from ..signatures import LOAD_WORD_WIDTH, TRIM_WIDTH, TRIMS, LoadTarget, calibration_port
+from .calibration import Calibrator
 
-__all__ = ["TRIM_WIDTH", "AnalogArrayEngine", "AnalogArrayParameters"]
-
-TRIM_WIDTH = 8
-"""Width of each of a neuron's two trim codes, signed [bits]."""
+__all__ = ["AnalogArrayEngine", "AnalogArrayParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalogArrayParameters(EngineParameters):
-    """Size and phases of a mixed-signal array. Its weight codes are sign-magnitude."""
+    """Size and phases of a mixed-signal array. Its weight codes are sign-magnitude.
+
+    One that is ``calibrated`` has a :class:`~rtl_gen.boundary.calibration.Calibrator`.
+    """
 
     reset_cycles: int = 1
     settle_cycles: int = 4
     convert_cycles: int = 8
+    calibrated: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,12 +85,19 @@ class AnalogArrayEngine(wiring.Component):
     ``evaluate`` for ``settle_cycles`` (currents flow, nodes settle), ``convert`` for ``convert_cycles``; the
     output codes are sampled in its last cycle. An array without neurons in use stays quiet.
 
-    ``collision`` latches that two events of one step met on one axon.
+    ``collision`` latches that two events of one step met on one axon. An array that is calibrated has a
+    port ``calibration``: its searches evaluate as a step does, but end in trims and not in events.
     """
 
     def __init__(self, parameters: AnalogArrayParameters) -> None:
         self.parameters = parameters
-        super().__init__({**parameters.signature.members, "collision": wiring.Out(1)})
+        super().__init__(
+            {
+                **parameters.signature.members,
+                "collision": wiring.Out(1),
+                **calibration_port(parameters.calibrated),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -102,23 +111,50 @@ class AnalogArrayEngine(wiring.Component):
             p.array_module,
             **{f"{direction[0]}_{name}": ports[name] for name, (direction, _) in p.array_ports.items()},
         )
-        m.d.comb += ports["input_codes"].eq(axons.activations)
         m.submodules.settings = settings = Settings(p.n_neurons)
         wiring.connect(m, wiring.flipped(self.load), settings.load)
         m.d.comb += [ports["gain"].eq(settings.gain), ports["shift"].eq(settings.shift)]
-        self._load_array(m, ports)
+        self._load_rows(m, ports)
+        begin = Signal()
+        converted = Signal()
+        searching = Signal()
+        neuron = Signal(p.neuron_width)
+        m.d.comb += [
+            ports["input_codes"].eq(axons.activations),
+            begin.eq(self.step & (settings.neurons != 0)),
+            self.finished.eq(converted & ~searching),
+            neuron.eq(self.neuron),
+        ]
+        calibrator = None
+        if p.calibrated:
+            m.submodules.calibrator = calibrator = Calibrator(p.n_neurons, p.event_format.activation_width)
+            wiring.connect(m, wiring.flipped(self.calibration), calibrator.command)
+            drive = Signal()
+            m.d.comb += [
+                searching.eq(calibrator.active),
+                drive.eq(searching & self.calibration.trim),
+                ports["input_codes"].eq(
+                    Value.cast(axons.activations) | drive.replicate(len(ports["input_codes"]))
+                ),
+                calibrator.in_use.eq(settings.neurons.any()),
+                calibrator.evaluated.eq(converted),
+                calibrator.code.eq(self.code),
+            ]
+            with m.If(searching):
+                m.d.comb += [begin.eq(calibrator.evaluate), neuron.eq(calibrator.neuron)]
+        self._hold_trims(m, ports, calibrator)
 
         cycles = Signal(range(max(p.reset_cycles, p.settle_cycles, p.convert_cycles)))
         codes = Signal(p.n_neurons * p.event_format.activation_width)
-        m.d.comb += self.code.eq(codes.word_select(self.neuron, p.event_format.activation_width))
+        m.d.comb += self.code.eq(codes.word_select(neuron, p.event_format.activation_width))
         phases = (
             ("RESET", "reset", p.reset_cycles, "EVALUATE"),
             ("EVALUATE", "evaluate", p.settle_cycles, "CONVERT"),
             ("CONVERT", "convert", p.convert_cycles, "IDLE"),
         )
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-            with m.State("IDLE"), m.If(self.step & (settings.neurons != 0)):
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | searching)
+            with m.State("IDLE"), m.If(begin):
                 m.d.sync += cycles.eq(p.reset_cycles - 1)
                 m.next = "RESET"
             for (state, port, _, following), next_cycles in zip(
@@ -131,35 +167,58 @@ class AnalogArrayEngine(wiring.Component):
                         m.d.sync += cycles.eq(next_cycles - 1)
                         m.next = following
                         if following == "IDLE":
-                            m.d.comb += self.finished.eq(1)
+                            m.d.comb += converted.eq(1)
                             m.d.sync += codes.eq(ports["output_codes"])
         return m
 
-    def _load_array(self, m: Module, ports: dict[str, Signal]) -> None:
-        """Collect the words of a weight row, and strobe it into the array with its last; hold the trims."""
+    def _load_rows(self, m: Module, ports: dict[str, Signal]) -> None:
+        """Collect the words of a weight row, and strobe it into the array with its last."""
         p = self.parameters
         load = self.load
         n_words = -(-p.synapse_row_width // LOAD_WORD_WIDTH)
         row_words = [Signal(LOAD_WORD_WIDTH, name=f"row_word_{i}") for i in range(n_words)]
+        m.d.comb += ports["row_weights"].eq(Cat(row_words))
+        m.d.sync += ports["row_strobe"].eq(0)
+        with m.If(load.strobe & (load.target == LoadTarget.SYNAPSES)):
+            m.d.sync += [ports["row"].eq(load.row), ports["row_strobe"].eq(load.word == n_words - 1)]
+            with m.Switch(load.word):
+                for index, word in enumerate(row_words):
+                    with m.Case(index):
+                        m.d.sync += word.eq(load.data)
+
+    def _hold_trims(self, m: Module, ports: dict[str, Signal], calibrator: Calibrator | None) -> None:
+        """Hold the trims, written by the load bus or by the calibrator; show those of one row."""
+        p = self.parameters
+        load = self.load
         offset_trims = [Signal(TRIM_WIDTH, name=f"offset_trim_{i}") for i in range(p.n_neurons)]
         gain_trims = [Signal(TRIM_WIDTH, name=f"gain_trim_{i}") for i in range(p.n_neurons)]
+        write = Signal()
+        row = Signal(load.row.shape())
+        written = Signal(TRIMS)
         m.d.comb += [
-            ports["row_weights"].eq(Cat(row_words)),
             ports["offset_trims"].eq(Cat(offset_trims)),
             ports["gain_trims"].eq(Cat(gain_trims)),
+            write.eq(load.strobe & (load.target == LoadTarget.TRIMS)),
+            row.eq(load.row),
+            written.eq(load.data),
         ]
-        m.d.sync += ports["row_strobe"].eq(0)
-        with m.If(load.strobe), m.Switch(load.target):
-            with m.Case(LoadTarget.SYNAPSES):
-                m.d.sync += [ports["row"].eq(load.row), ports["row_strobe"].eq(load.word == n_words - 1)]
-                with m.Switch(load.word):
-                    for index, word in enumerate(row_words):
-                        with m.Case(index):
-                            m.d.sync += word.eq(load.data)
-            with m.Case(LoadTarget.TRIMS), m.Switch(load.row):
-                for index in range(p.n_neurons):
-                    with m.Case(index):
+        if calibrator is not None:
+            with m.If(calibrator.active):
+                m.d.comb += [
+                    write.eq(calibrator.write),
+                    row.eq(calibrator.neuron),
+                    written.eq(calibrator.written),
+                ]
+        with m.Switch(row):
+            for index in range(p.n_neurons):
+                with m.Case(index):
+                    with m.If(write):
                         m.d.sync += [
-                            offset_trims[index].eq(load.data[:TRIM_WIDTH]),
-                            gain_trims[index].eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
+                            offset_trims[index].eq(written.offset),
+                            gain_trims[index].eq(written.gain),
+                        ]
+                    if calibrator is not None:
+                        m.d.comb += [
+                            calibrator.trims.offset.eq(offset_trims[index]),
+                            calibrator.trims.gain.eq(gain_trims[index]),
                         ]
