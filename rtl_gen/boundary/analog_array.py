@@ -177,14 +177,18 @@ class AnalogArrayEngine(wiring.Component):
         load = self.load
         n_words = -(-p.synapse_row_width // LOAD_WORD_WIDTH)
         row_words = [Signal(LOAD_WORD_WIDTH, name=f"row_word_{i}") for i in range(n_words)]
-        m.d.comb += ports["row_weights"].eq(Cat(row_words))
-        m.d.sync += ports["row_strobe"].eq(0)
-        with m.If(load.strobe & (load.target == LoadTarget.SYNAPSES)):
-            m.d.sync += [ports["row"].eq(load.row), ports["row_strobe"].eq(load.word == n_words - 1)]
-            with m.Switch(load.word):
-                for index, word in enumerate(row_words):
-                    with m.Case(index):
-                        m.d.sync += word.eq(load.data)
+        write = Signal()
+        m.d.comb += [
+            ports["row_weights"].eq(Cat(row_words)),
+            write.eq(load.strobe & (load.target == LoadTarget.SYNAPSES)),
+        ]
+        m.d.sync += ports["row_strobe"].eq(write & (load.word == n_words - 1))
+        with m.If(write):
+            m.d.sync += ports["row"].eq(load.row)
+        # Not a Switch: it would be written out for every register, with a case for each of the others.
+        for index, word in enumerate(row_words):
+            with m.If(write & (load.word == index)):
+                m.d.sync += word.eq(load.data)
 
     def _hold_trims(self, m: Module, ports: dict[str, Signal], calibrator: Calibrator | None) -> None:
         """Hold the trims, written by the load bus or by the calibrator; show those of one row."""
@@ -209,15 +213,13 @@ class AnalogArrayEngine(wiring.Component):
                     row.eq(calibrator.neuron),
                     written.eq(calibrator.written),
                 ]
-        with m.Switch(row):
-            for index in range(p.n_neurons):
-                with m.Case(index):
-                    with m.If(write):
-                        m.d.sync += [
-                            offset_trims[index].eq(written.offset),
-                            gain_trims[index].eq(written.gain),
-                        ]
-                    if calibrator is not None:
+        for index, (offset_trim, gain_trim) in enumerate(zip(offset_trims, gain_trims, strict=True)):
+            with m.If(write & (row == index)):
+                m.d.sync += [offset_trim.eq(written.offset), gain_trim.eq(written.gain)]
+        if calibrator is not None:
+            with m.Switch(row):
+                for index in range(p.n_neurons):
+                    with m.Case(index):
                         m.d.comb += [
                             calibrator.trims.offset.eq(offset_trims[index]),
                             calibrator.trims.gain.eq(gain_trims[index]),
