@@ -23,14 +23,14 @@ DEFAULT_NAME = "cell"
 """Folder of a characterization without an experiment."""
 
 LABELS = {
-    "device": ("unit's V_GS [mV]", 1e3),
-    "transfer": ("DC transfer, node [% FS]", 100),
-    "activation": ("DC transfer, pair [% FS]", 100),
+    "device": ("V_GS of a unit [mV]", 1e3),
+    "transfer": ("transfer, node [% FS]", 100),
+    "activation": ("transfer, pair [% FS]", 100),
     "settling": ("settling time [%]", 100),
     "noise": ("noise power [%]", 100),
     "mismatch": ("mismatch sigma [%]", 100),
-    "energy": ("energy/operation [%]", 100),
-    "energy_fast": ("energy at the limit [%]", 100),
+    "energy": ("energy [%]", 100),
+    "energy_fast": ("energy, short [%]", 100),
 }
 """What the rows of the table are called, and the factor of their unit; FS is full scale."""
 
