@@ -104,7 +104,14 @@ def golden_digital() -> Neuron:
 
 def with_flaws_of(parameters: MixedSignalNeuronParameters, evaluate: Evaluate) -> Neuron:
     derived = parameters.derived(CODE_MAX)
-    rest_sigma = np.hypot(derived["offset_sigma_lsb"], derived["noise_sigma_lsb"])
+    ladder_noise = np.sqrt(parameters.ladder_noise_variance(N_INPUTS)) * GAIN / 2**SHIFT
+    rest_sigma = np.linalg.norm(
+        [
+            ladder_noise,
+            *(derived[f"{name}_sigma_lsb"] for name in ("offset", "noise", "flicker")),
+            *(derived[f"converter_{name}_sigma_lsb"] for name in ("offset", "noise")),
+        ]
+    )
     flawed = rest_sigma > 0
     return Neuron(
         evaluate=evaluate,
@@ -146,6 +153,9 @@ NEURONS = {
     "golden-mixed-signal-default": golden_mixed_signal(MixedSignalNeuronParameters()),
     "mixed-signal-ideal": mixed_signal(MixedSignalNeuronParameters.ideal()),
     "mixed-signal-default": mixed_signal(MixedSignalNeuronParameters()),
+    "mixed-signal-segmented": mixed_signal(MixedSignalNeuronParameters(topology="segmented")),
+    "mixed-signal-m2m-ramp": mixed_signal(MixedSignalNeuronParameters(topology="m2m", adc_kind="ramp")),
+    "mixed-signal-c2c": mixed_signal(MixedSignalNeuronParameters(topology="c2c")),
 }
 
 
