@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["NgspiceError", "NgspiceNotFoundError", "find_ngspice", "read_table", "run_deck"]
 
 _COMPLAINT = re.compile(r"error|can't find|cannot|undefined|undef|no such|aborted|singular", re.IGNORECASE)
+_ASIDE = re.compile(r"\s*$|Note:|Circuit:|Doing analysis")
 _SAID = 6
 """Lines of ngspice's complaint that are shown."""
 
@@ -70,7 +71,7 @@ def read_table(path: Path, n_columns: int) -> NDArray[np.float64]:
 
 
 def _complaints(output: str) -> str:
-    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in output.splitlines() if not _ASIDE.match(line)]
     for index, line in enumerate(lines):
         if _COMPLAINT.search(line):
             return "; ".join(lines[index : index + _SAID])

@@ -48,13 +48,15 @@ class Plan:
 
     codes: tuple[int, ...] = tuple(range(0, 256, 17))
     weights: tuple[int, ...] = (-127, -85, -37, -8, 1, 21, 64, 100, 127)
-    noise_codes: tuple[int, ...] = (0, 16, 64, 128, 255)
+    noise_codes: tuple[int, ...] = (0, 16, 64, 128, 192, 255)
     noise_weights: tuple[int, ...] = (40, 127)
     steps: tuple[tuple[int | None, int, int], ...] = (
         (None, 255, 127),
+        (None, 128, 127),
         (None, 64, 127),
         (None, 16, 127),
         (16, 255, 127),
+        (64, 128, 127),
         (255, 64, 127),
         (255, 16, 127),
         (64, 16, 40),

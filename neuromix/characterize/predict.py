@@ -153,9 +153,10 @@ def settling_time(time: NDArray[np.float64], signal: NDArray[np.float64], tolera
 
 
 def _operation_energy(parameters: MixedSignalNeuronParameters, code: int, weight: int, time: float) -> float:
-    """Return the joules of one cell with its pair; its ADC is elsewhere."""
-    bank = parameters.bank(
-        parameters.draw(1, 1, np.random.default_rng(0)),
+    """Return the joules of one cell, drawn as designed, with its pair; its ADC is elsewhere."""
+    nominal = replace(parameters, mismatch_factor=0.0)
+    bank = nominal.bank(
+        nominal.draw(1, 1, np.random.default_rng(0)),
         weights=[[weight]],
         gain=1,
         shift=0,

@@ -23,14 +23,14 @@ DEFAULT_NAME = "cell"
 """Folder of a characterization without an experiment."""
 
 LABELS = {
-    "device": ("unit's V_GS [mV]", 1e3),
-    "transfer": ("DC transfer, node [% FS]", 100),
-    "activation": ("DC transfer, pair [% FS]", 100),
-    "settling": ("settling time [%]", 100),
-    "noise": ("noise power [%]", 100),
-    "mismatch": ("mismatch sigma [%]", 100),
-    "energy": ("energy/operation [%]", 100),
-    "energy_fast": ("energy at the limit [%]", 100),
+    "device": ("V_GS of a unit (mV)", 1e3),
+    "transfer": ("transfer, node (% FS)", 100),
+    "activation": ("transfer, pair (% FS)", 100),
+    "settling": ("settling time (%)", 100),
+    "noise": ("noise power (%)", 100),
+    "mismatch": ("mismatch sigma (%)", 100),
+    "energy": ("energy (%)", 100),
+    "energy_fast": ("energy, short (%)", 100),
 }
 """What the rows of the table are called, and the factor of their unit; FS is full scale."""
 
@@ -116,22 +116,20 @@ def _numbers(option: str, text: str) -> list[float]:
 def _print(found: Characterization) -> None:
     names = ", ".join(condition.name for condition in found.conditions)
     print(f"model against ngspice with {found.card} in {names}")
-    table = Table("residual, rms", "as designed", "fitted", "held out", "worst", "target", "")
+    table = Table("residual, rms", "design", "fitted", "held out", "worst", "target", "")
     for row in sorted(found.rows, key=lambda row: list(LABELS).index(row.quantity)):
         label, factor = LABELS[row.quantity]
         table.add_row(label, *(_cell(value, factor) for value in _values(row)), row.verdict or "")
-    console = Console()
-    console.print(table)
+    Console().print(table)
     mismatch = found.mismatch
-    console.print(
-        f"sigma of a unit: {100 * mismatch.measured:.2f} % +- {100 * mismatch.standard_error:.1f} % of it "
-        f"in {mismatch.n_cells} cells, {100 * mismatch.fitted:.2f} % by the model",
-        highlight=False,
+    print(
+        f"sigma of a unit: {100 * mismatch.measured:.2f} % "
+        f"(standard error {100 * mismatch.standard_error * mismatch.measured:.2f} %), "
+        f"{100 * mismatch.fitted:.2f} % by the model"
     )
-    console.print(
-        f"noise over kT/C of the node's capacitor: {found.model.noise_rest:.2f} at rest, "
-        f"{found.noise_factor:.2f} on average over codes and weights",
-        highlight=False,
+    print(
+        f"noise over kT/C: {found.model.noise_rest:.2f} at rest, "
+        f"{found.noise_factor:.2f} on average over codes and weights"
     )
 
 

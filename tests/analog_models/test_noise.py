@@ -54,6 +54,9 @@ def test_mirror_in_weak_inversion_adds_its_shot_noise_to_the_loads() -> None:
     assert alone == pytest.approx(1 + 0.2 / (4 * thermal))
     fast_diode = mirror_noise_factor(gm, gm, slope / 2, 200e3, diode_pole=1e12, node_pole=1e7)
     assert fast_diode == pytest.approx(1 + 2 * 0.2 / (4 * thermal), rel=1e-4)
+    # A mirror of twice the diode has twice the noise of its own, and four times the diode's.
+    double = mirror_noise_factor(gm, 2 * gm, slope / 2, 200e3, diode_pole=1e7, node_pole=1e7)
+    assert double == pytest.approx(1 + (2 + 4 / 2) * 0.2 / (4 * thermal))
     assert mirror_noise_factor(gm, 0, slope / 2, 200e3, diode_pole=1e7, node_pole=1e7) == 1
 
 

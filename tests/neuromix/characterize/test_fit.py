@@ -80,6 +80,14 @@ def test_known_constants_come_back() -> None:
         assert residual.uncalibrated >= residual.held_out
 
 
+def test_fit_sees_marked_points_of_the_reference_and_the_device_at_all_temperatures_of_its_corner() -> None:
+    seen = [point for point in made_by(TRUE) if used_by_fit(point, REFERENCE)]
+    assert all(point.fitted for point in seen)
+    conditions = {(point.quantity, point.condition.name) for point in seen}
+    assert {name for quantity, name in conditions if quantity == "device"} == {"tt_27c", "tt_85c"}
+    assert {name for quantity, name in conditions if quantity != "device"} == {"tt_27c"}
+
+
 def test_fit_sees_neither_other_corners_nor_the_points_kept_from_it() -> None:
     spoiled = fit(made_by(TRUE, factor=1.5), DESIGN, REFERENCE)
     assert spoiled.parameters == fit(made_by(TRUE), DESIGN, REFERENCE).parameters

@@ -64,7 +64,7 @@ def test_table_shows_every_residual_beside_its_target(
     assert result.exit_code == 0, result.stderr
     (settling,) = (line for line in result.stdout.splitlines() if "settling" in line)
     assert (
-        " ".join(settling.replace("│", " ").split()) == "settling time [%] 129.00 5.00 12.00 20.00 10.00 fail"
+        " ".join(settling.replace("│", " ").split()) == "settling time (%) 129.00 5.00 12.00 20.00 10.00 fail"
     )
     (mismatch,) = (line for line in result.stdout.splitlines() if "mismatch" in line)
     assert mismatch.replace("│", " ").split()[-2:] == ["10.00", "pass"]
