@@ -125,7 +125,8 @@ def test_interruption_ends_at_once(problem: Problem, tmp_path: Path) -> None:
 
     def interrupt(done: int, total: int) -> None:
         if done == 0:
-            threading.Timer(3, signal.raise_signal, (signal.SIGINT,)).start()
+            main = threading.main_thread().ident
+            threading.Timer(3, signal.pthread_kill, (main, signal.SIGINT)).start()
 
     slow = replace(problem, codes=problem.codes.repeat(400, axis=0), labels=problem.labels.repeat(400))
     start = time.monotonic()
