@@ -25,8 +25,8 @@ check: setup-test  ## format, lint, types, direction of imports
 	mypy
 	lint-imports
 
-bench: setup-run  ## speed of golden model, Icarus and Verilator
-	python scripts/bench.py
+bench: setup-run  ## speed of golden model, Icarus, Verilator and Monte Carlo; DATA=folder of MNIST
+	python scripts/bench.py $(DATA)
 
 clean:  ## removes what was generated; .venv stays
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

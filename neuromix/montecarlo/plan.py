@@ -166,7 +166,7 @@ def make_plan(
     """Return ``network`` in the design ``neuron``, for the images that give ``codes`` [image, input]."""
     lsb = neuron.lsb(network.activation_max)
     inputs = np.arange(INPUT_LEVELS) * neuron.mirror_gain
-    typical = codes[:_TYPICAL_IMAGES].astype(np.int64)
+    typical = codes[: _TYPICAL_IMAGES if neuron.cell_flicker else 0].astype(np.int64)
     layers: list[Layer] = []
     for projection in network.projections:
         used = None if layers else np.flatnonzero(codes.any(axis=0))

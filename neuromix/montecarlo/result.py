@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 __all__ = ["CONFIDENCE", "MonteCarlo"]
 
@@ -48,6 +47,8 @@ class MonteCarlo:
 
         The interval is Wilson's for a binomial share (Wilson, JASA 22, 1927).
         """
+        from scipy.stats import binomtest  # takes 70 MiB, which no worker needs
+
         good = int(np.count_nonzero(self.accuracies >= limit))
         interval = binomtest(good, len(self.correct)).proportion_ci(CONFIDENCE, method="wilson")
         return good / len(self.correct), float(interval.low), float(interval.high)

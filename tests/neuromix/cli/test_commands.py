@@ -126,7 +126,9 @@ def test_generate_says_where_the_verilog_is(neuromix: Neuromix, quick: Path, tmp
     assert [path.name for path in (tmp_path / "tiny").iterdir() if path.is_dir()] == ["01-rtl"]
 
 
-@pytest.mark.parametrize("command", ["run", "generate", "cosim", "energy", "report", "schema", "list"])
+@pytest.mark.parametrize(
+    "command", ["run", "generate", "cosim", "energy", "montecarlo", "report", "schema", "list"]
+)
 def test_help_says_what_a_command_does_and_shows_defaults(neuromix: Neuromix, command: str) -> None:
     result = neuromix(command, "--help")
     assert result.exit_code == 0
