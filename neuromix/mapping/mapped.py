@@ -34,14 +34,14 @@ Route = tuple[int, int, int]
 class MappedCore:
     """What one core holds.
 
-    ``weights[post, pre]`` covers the core's neurons in use and all its axons, bias axons last;
-    ``routes[neuron]`` lists that neuron's destinations.
+    ``neurons`` are their numbers in the population; ``weights[post, pre]`` covers them and all the core's
+    axons, bias axons last; ``routes[post]`` lists their destinations.
     """
 
     x: int
     y: int
     population: str
-    first_neuron: int
+    neurons: NDArray[np.int64]
     weights: NDArray[np.int64]
     gain: int
     shift: int

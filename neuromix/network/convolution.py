@@ -56,6 +56,11 @@ class Convolution:
         """Return the geometry of ``post`` neurons that each see all ``pre`` inputs."""
         return cls(in_shape=(pre, 1, 1), out_maps=post)
 
+    @classmethod
+    def pooling(cls, in_shape: tuple[int, int, int], size: int) -> "Convolution":
+        """Return squares of ``size`` by ``size`` pixels side by side, each map on its own."""
+        return cls(in_shape=in_shape, out_maps=in_shape[0], kernel=size, stride=size, groups=in_shape[0])
+
     @property
     def out_shape(self) -> tuple[int, int, int]:
         """Output maps, their height, their width."""

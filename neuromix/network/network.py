@@ -73,13 +73,13 @@ class Projection:
     @classmethod
     def pooling(cls, source: str, target: str, in_shape: tuple[int, int, int], size: int) -> Self:
         """Return the mean over squares of ``size`` by ``size`` pixels, map by map."""
-        maps = in_shape[0]
+        pooling = Convolution.pooling(in_shape, size)
         return cls(
             source=source,
             target=target,
-            weights=np.full((maps, size**2), 1 / size**2),
-            bias=np.zeros(maps),
-            convolution=Convolution(in_shape=in_shape, out_maps=maps, kernel=size, stride=size, groups=maps),
+            weights=np.full((pooling.out_maps, pooling.fan_in), 1 / pooling.fan_in),
+            bias=np.zeros(pooling.out_maps),
+            convolution=pooling,
         )
 
     @property

@@ -3,6 +3,7 @@
     python -m neuromix.network.training digits-64-32-10
     python -m neuromix.network.training mnist-784-100-10 --data ../shared/data/mnist
     python -m neuromix.network.training mnist-784-300-100-10 --data ../shared/data/mnist
+    python -m neuromix.network.training mnist-cnn-6c5-12c5 --data ../shared/data/mnist
 
 One thread and a fixed seed: a run repeats. Choices (epochs, strength of augmentation, learning rate) were
 made with ``--hold-out``, which trains on the first part of the training images and reports on the rest; the
@@ -10,6 +11,7 @@ shipped networks are then trained on all training images, and those of the last 
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import pairwise
@@ -18,9 +20,10 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .augmentation import Augmentation, distort
+from .convolution import Convolution
 from .datasets import Dataset, load_digits, load_idx, to_codes
 from .network import Network, Population, Projection
 from .quantize import quantize
@@ -31,14 +34,19 @@ SHIPPED_FOLDER = Path(__file__).parents[1] / "experiments" / "networks"
 """Where the shipped networks lie."""
 
 Layer = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Weights [post, pre] and bias [post]."""
+"""Weights [post, pre] and bias [post], or those of the kernels of a convolution."""
+
+
+def _full(*sizes: int) -> tuple[Convolution, ...]:
+    return tuple(Convolution.full(post, pre) for pre, post in pairwise(sizes))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that a training depends on, next to the data."""
 
-    sizes: tuple[int, ...]
+    layers: tuple[Convolution, ...]
+    """Those with more than one group are poolings, and not trained."""
     epochs: int
     augmentation: Augmentation
     seed: int = 1
@@ -53,22 +61,48 @@ class Recipe:
     activation_noise: float = 2 / 255
     """Standard deviation added to hidden activations: noise and offset of analog neurons."""
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Neurons of every population, inputs first."""
+        return (self.layers[0].n_pre, *(layer.n_post for layer in self.layers))
+
+    @property
+    def populations(self) -> tuple[Population, ...]:
+        """Every population by what it does, inputs first."""
+        names = ["input"]
+        for layer in self.layers[:-1]:
+            kind = "pool" if layer.groups > 1 else "hidden" if layer.n_positions == 1 else "conv"
+            names.append(f"{kind}{1 + sum(name.startswith(kind) for name in names)}")
+        return tuple(map(Population, [*names, "output"], self.sizes))
+
 
 RECIPES = {
     "digits-64-32-10": Recipe(
-        sizes=(64, 32, 10),
+        layers=_full(64, 32, 10),
         epochs=300,
         augmentation=Augmentation(rotation=0.1, scale=0.06, shear=0.06, shift=0.35, elastic=0.2),
     ),
     "mnist-784-100-10": Recipe(
-        sizes=(784, 100, 10),
+        layers=_full(784, 100, 10),
         epochs=300,
         augmentation=Augmentation(rotation=0.1, scale=0.08, shear=0.08, shift=0.8, elastic=0.5),
     ),
     "mnist-784-300-100-10": Recipe(
-        sizes=(784, 300, 100, 10),
+        layers=_full(784, 300, 100, 10),
         epochs=250,
         augmentation=Augmentation(rotation=0.12, scale=0.09, shear=0.1, shift=1.0, elastic=0.65),
+    ),
+    "mnist-cnn-6c5-12c5": Recipe(
+        layers=(
+            Convolution(in_shape=(1, 28, 28), out_maps=6, kernel=5),
+            Convolution.pooling((6, 24, 24), 2),
+            Convolution(in_shape=(6, 12, 12), out_maps=12, kernel=5),
+            Convolution.pooling((12, 8, 8), 2),
+            Convolution.full(10, 12 * 4 * 4),
+        ),
+        epochs=100,
+        learning_rate=6e-3,
+        augmentation=Augmentation(rotation=0.1, scale=0.08, shear=0.08, shift=0.8, elastic=0.5),
     ),
 }
 """Recipe of every shipped network, by file name without ``.npz``."""
@@ -82,12 +116,9 @@ def train(recipe: Recipe, images: NDArray[np.float32], labels: NDArray[np.int64]
     torch.use_deterministic_algorithms(True)
     rng = np.random.default_rng(recipe.seed)
     torch.manual_seed(recipe.seed)
-    layers = [
-        (torch.randn(post, pre).mul_((2 / pre) ** 0.5).requires_grad_(), torch.zeros(post).requires_grad_())
-        for pre, post in pairwise(recipe.sizes)
-    ]
+    layers = [_start(geometry) for geometry in recipe.layers]
     optimiser = torch.optim.AdamW(
-        [array for layer in layers for array in layer],
+        [array for layer in layers for array in layer if array.requires_grad],
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
     )
@@ -110,6 +141,30 @@ def train(recipe: Recipe, images: NDArray[np.float32], labels: NDArray[np.int64]
     return [(w.detach().numpy().astype(np.float64), b.detach().numpy().astype(np.float64)) for w, b in layers]
 
 
+def _start(geometry: Convolution) -> tuple[Any, Any]:
+    """Return weights and bias to begin with: random ones to be trained, or the means of a pooling."""
+    import torch
+
+    if geometry.groups > 1:
+        return torch.full((geometry.out_maps, geometry.fan_in), 1 / geometry.fan_in), torch.zeros(
+            geometry.out_maps
+        )
+    weights = torch.randn(geometry.out_maps, geometry.fan_in).mul_((2 / geometry.fan_in) ** 0.5)
+    return weights.requires_grad_(), torch.zeros(geometry.out_maps).requires_grad_()
+
+
+def _sums(geometry: Convolution, activations: Any, weights: Any, bias: Any) -> Any:
+    """Return the sums [n, post] of ``activations`` [n, pre]."""
+    import torch
+
+    if geometry.n_positions == 1:
+        return activations @ weights.T + bias
+    maps = activations.reshape(-1, *geometry.in_shape)
+    kernels = weights.reshape(geometry.out_maps, -1, geometry.kernel, geometry.kernel)
+    sums = torch.nn.functional.conv2d(maps, kernels, bias, stride=geometry.stride, groups=geometry.groups)
+    return sums.flatten(1)
+
+
 def _logits(layers: list[Any], activations: Any, recipe: Recipe, quantised: bool) -> Any:
     """Return the logits of a batch as the imperfect chip would give them; differentiable."""
     import torch
@@ -117,10 +172,10 @@ def _logits(layers: list[Any], activations: Any, recipe: Recipe, quantised: bool
     def rounded(values: Any, step: Any) -> Any:
         return values + ((values / step).round() * step - values).detach() if quantised else values
 
-    for index, (weights, bias) in enumerate(layers):
+    for index, ((weights, bias), geometry) in enumerate(zip(layers, recipe.layers, strict=True)):
         step = weights.detach().abs().max() / 127
         weights = rounded(weights, step) * (1 + recipe.weight_noise * torch.randn_like(weights))
-        sums = activations @ weights.T + rounded(bias, step)
+        sums = _sums(geometry, activations, weights, rounded(bias, step))
         if index == len(layers) - 1:
             return sums
         activations = rounded(sums.clamp(0, 1), 1 / 255)
@@ -141,12 +196,12 @@ def fold_output(layer: Layer, logits: NDArray[np.float64]) -> Layer:
     return weights * scale, (bias - low) * scale + 0.1
 
 
-def _activations(layers: list[Layer], images: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the activations [n, post] that ``layers`` make of ``images`` [n, pixels]."""
+def _last_sums(network: Network, images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sums [n, class] of the last projection, before it clips them, for ``images`` [n, pixels]."""
     activations = images.astype(np.float64)
-    for weights, bias in layers:
-        activations = np.clip(activations @ weights.T + bias, 0, 1)
-    return activations
+    for projection in network.projections[:-1]:
+        activations = np.clip(projection.forward(activations), 0, 1)
+    return network.projections[-1].forward(activations)
 
 
 def _load(name: str, data: Path | None) -> Dataset:
@@ -176,7 +231,7 @@ def main(
     n_train = len(dataset.train_images) - hold_out
     images, labels = dataset.train_images[:n_train], dataset.train_labels[:n_train]
     layers = train(recipe, images.reshape(-1, *dataset.image_shape), labels)
-    network = _network(name, layers, images)
+    network = _network(name, recipe, layers, images)
     print(f"{name}: train {_accuracies(network, images, labels)}")
     if hold_out:
         unseen = _accuracies(network, dataset.train_images[n_train:], dataset.train_labels[n_train:])
@@ -191,24 +246,28 @@ def main(
     print(path)
 
 
-def _network(name: str, layers: list[Layer], images: NDArray[np.float32]) -> Network:
+def _network(name: str, recipe: Recipe, layers: list[Layer], images: NDArray[np.float32]) -> Network:
     """Return the network of ``layers``, the output folded on training ``images``, rounded to float16."""
-    hidden = _activations(layers[:-1], images)
-    weights, bias = layers[-1]
-    folded = [*layers[:-1], fold_output(layers[-1], hidden @ weights.T + bias)]
-    names = ["input", *(f"hidden{index + 1}" for index in range(len(layers) - 1)), "output"]
-    sizes = [folded[0][0].shape[1], *(len(bias) for _, bias in folded)]
+    trained = _assembled(name, recipe, layers)
+    folded = [*layers[:-1], fold_output(layers[-1], _last_sums(trained, images))]
+    return _assembled(name, recipe, [(w.astype(np.float16), b.astype(np.float16)) for w, b in folded])
+
+
+def _assembled(name: str, recipe: Recipe, layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> Network:
+    populations = recipe.populations
+    links = zip(pairwise(populations), recipe.layers, layers, strict=True)
     return Network(
         name=name,
-        populations=tuple(Population(*pair) for pair in zip(names, sizes, strict=True)),
+        populations=populations,
         projections=tuple(
             Projection(
-                source=source,
-                target=target,
-                weights=weights.astype(np.float16),
-                bias=bias.astype(np.float16),
+                source=source.name,
+                target=target.name,
+                weights=np.asarray(weights),
+                bias=np.asarray(bias),
+                convolution=geometry if geometry.n_positions > 1 else None,
             )
-            for (source, target), (weights, bias) in zip(pairwise(names), folded, strict=True)
+            for (source, target), geometry, (weights, bias) in links
         ),
     )
 
@@ -227,9 +286,7 @@ class _Accuracy:
 
 
 def _accuracies(network: Network, images: NDArray[np.float32], labels: NDArray[np.int64]) -> _Accuracy:
-    layers = [(projection.weights, projection.bias) for projection in network.projections]
-    weights, bias = layers[-1]
-    sums = _activations(layers[:-1], images) @ weights.T + bias
+    sums = _last_sums(network, images)
     return _Accuracy(
         unclipped=float(np.mean(sums.argmax(axis=1) == labels)),
         real=float(np.mean(network.classify(images) == labels)),
@@ -250,7 +307,7 @@ def _provenance(name: str, recipe: Recipe, dataset: Dataset, result: _Accuracy) 
         "choices": "recipe chosen on held-out training images, not on test images",
         "command": command if digits else f"{command} --data MNIST_FOLDER",
         "epochs_quantised": round(recipe.epochs * recipe.quantised_share),
-        **{key: value for key, value in vars(recipe).items() if key not in ("sizes", "augmentation")},
+        **{key: value for key, value in vars(recipe).items() if key not in ("layers", "augmentation")},
         **{f"augmentation_{key}": value for key, value in vars(recipe.augmentation).items()},
         "weight_dtype": "float16",
         "torch": torch.__version__,

@@ -312,7 +312,7 @@ def _trace(
         codes = evaluation.codes[step, neurons]
         conversions.append(Conversion(time_s=float(ends[2]), codes=tuple(codes.tolist())))
     return Trace(
-        neurons=tuple(f"{core.population} {core.first_neuron + index}" for index in neurons.tolist()),
+        neurons=tuple(f"{core.population} {core.neurons[index]}" for index in neurons.tolist()),
         time_s=tuple(times),
         node_voltage_v=tuple(tuple(samples) for samples in np.array(volts).T.tolist()),
         full_scale_v=back_end.arrays.parameters.node_full_scale,

@@ -143,23 +143,25 @@ class AnalogArrayEngine(wiring.Component):
         row_words = [Signal(LOAD_WORD_WIDTH, name=f"row_word_{i}") for i in range(n_words)]
         offset_trims = [Signal(TRIM_WIDTH, name=f"offset_trim_{i}") for i in range(p.n_neurons)]
         gain_trims = [Signal(TRIM_WIDTH, name=f"gain_trim_{i}") for i in range(p.n_neurons)]
+        write_row = Signal()
+        write_trims = Signal()
         m.d.comb += [
             ports["row_weights"].eq(Cat(row_words)),
             ports["offset_trims"].eq(Cat(offset_trims)),
             ports["gain_trims"].eq(Cat(gain_trims)),
+            write_row.eq(load.strobe & (load.target == LoadTarget.SYNAPSES)),
+            write_trims.eq(load.strobe & (load.target == LoadTarget.TRIMS)),
         ]
-        m.d.sync += ports["row_strobe"].eq(0)
-        with m.If(load.strobe), m.Switch(load.target):
-            with m.Case(LoadTarget.SYNAPSES):
-                m.d.sync += [ports["row"].eq(load.row), ports["row_strobe"].eq(load.word == n_words - 1)]
-                with m.Switch(load.word):
-                    for index, word in enumerate(row_words):
-                        with m.Case(index):
-                            m.d.sync += word.eq(load.data)
-            with m.Case(LoadTarget.TRIMS), m.Switch(load.row):
-                for index in range(p.n_neurons):
-                    with m.Case(index):
-                        m.d.sync += [
-                            offset_trims[index].eq(load.data[:TRIM_WIDTH]),
-                            gain_trims[index].eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
-                        ]
+        m.d.sync += ports["row_strobe"].eq(write_row & (load.word == n_words - 1))
+        with m.If(write_row):
+            m.d.sync += ports["row"].eq(load.row)
+        # Not a Switch: it would be written out for every register, with a case for each of the others.
+        for index, word in enumerate(row_words):
+            with m.If(write_row & (load.word == index)):
+                m.d.sync += word.eq(load.data)
+        for index, (offset_trim, gain_trim) in enumerate(zip(offset_trims, gain_trims, strict=True)):
+            with m.If(write_trims & (load.row == index)):
+                m.d.sync += [
+                    offset_trim.eq(load.data[:TRIM_WIDTH]),
+                    gain_trim.eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
+                ]

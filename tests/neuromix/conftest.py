@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from neuromix.config import ChipConfig, CoreConfig, MeshConfig
+from neuromix.network.convolution import Convolution
 from neuromix.network.network import Network, Population, Projection
 from neuromix.network.quantize import QuantizedNetwork, QuantizedProjection, gain_and_shift
 
@@ -102,6 +103,36 @@ def make_chip() -> Callable[..., ChipConfig]:
         )
 
     return chip
+
+
+@pytest.fixture(scope="session")
+def cnn() -> Network:
+    """8 x 8 pixels, four maps of 3 x 3 kernels, pooling, ten outputs; weights drawn."""
+    rng = np.random.default_rng(1)
+    convolution = Convolution(in_shape=(1, 8, 8), out_maps=4, kernel=3)
+    return Network(
+        name="cnn",
+        populations=(
+            Population("input", 64),
+            Population("conv1", 4 * 6 * 6),
+            Population("pool1", 4 * 3 * 3),
+            Population("output", 10),
+        ),
+        projections=(
+            Projection(
+                source="input",
+                target="conv1",
+                weights=rng.normal(0, 0.3, (4, 9)),
+                bias=rng.normal(0.1, 0.1, 4),
+                convolution=convolution,
+            ),
+            Projection.pooling("conv1", "pool1", convolution.out_shape, 2),
+            Projection(
+                source="pool1", target="output", weights=rng.normal(0, 0.3, (10, 36)), bias=rng.random(10) / 2
+            ),
+        ),
+        provenance={"seed": 1},
+    )
 
 
 BUILD = Path(__file__).parents[2] / "build" / "tests"

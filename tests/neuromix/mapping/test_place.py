@@ -179,7 +179,7 @@ def test_every_neuron_lies_in_one_core_with_its_own_weights(
         n_inputs = mapped.n_axons - mapped.n_bias_axons
         for projection in network.projections:
             cores = [core for core in mapped.cores if core.population == projection.target]
-            neurons = [core.first_neuron + index for core in cores for index in range(core.n_neurons)]
+            neurons = [neuron for core in cores for neuron in core.neurons.tolist()]
             assert neurons == list(range(len(projection.weight_codes)))
             assert all(1 <= core.n_neurons <= mapped.n_neurons for core in cores)
             weights = np.concatenate([core.weights for core in cores])
@@ -218,7 +218,7 @@ def test_routes_lead_to_the_same_axon_of_every_core_of_the_next_population(
         for core in mapped.cores:
             there = tiles[following[core.population]] if core.population in following else [HOST]
             for index, route in enumerate(core.routes):
-                assert route == tuple((*tile, core.first_neuron + index) for tile in there)
+                assert route == tuple((*tile, core.neurons[index]) for tile in there)
             assert len(core.routes) == core.n_neurons
             assert len(there) <= mapped.fan_out
         assert mapped.n_outputs == network.populations[-1].size

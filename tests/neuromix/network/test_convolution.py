@@ -46,37 +46,6 @@ def convolved(geometry: Convolution, sample: np.ndarray, weights: np.ndarray) ->
     return sums.ravel()
 
 
-def cnn(seed: int = 1) -> Network:
-    """Return a network of a convolution, a pooling and a full projection, with random weights."""
-    rng = np.random.default_rng(seed)
-    convolution = Convolution(in_shape=(1, 8, 8), out_maps=4, kernel=3)
-    pooling = Projection.pooling("maps", "pool", convolution.out_shape, 2)
-    populations = (
-        Population("input", 64),
-        Population("maps", 4 * 36),
-        Population("pool", 36),
-        Population("output", 10),
-    )
-    return Network(
-        name="cnn",
-        populations=populations,
-        projections=(
-            Projection(
-                source="input",
-                target="maps",
-                weights=rng.normal(0, 0.3, (4, 9)),
-                bias=rng.normal(0.1, 0.1, 4),
-                convolution=convolution,
-            ),
-            pooling,
-            Projection(
-                source="pool", target="output", weights=rng.normal(0, 0.3, (10, 36)), bias=rng.random(10) / 2
-            ),
-        ),
-        provenance={"seed": seed},
-    )
-
-
 def test_sums_are_those_of_loops_over_pixels(geometry: Convolution) -> None:
     rng = np.random.default_rng(1)
     samples = rng.random((5, geometry.n_pre))
@@ -120,11 +89,10 @@ def test_pooling_is_the_mean_of_each_square() -> None:
     np.testing.assert_allclose(pooling.forward(maps.reshape(1, -1)), means.reshape(1, -1))
 
 
-def test_operations_are_counted_at_every_position() -> None:
-    network = cnn()
-    assert [projection.n_macs for projection in network.projections] == [4 * 36 * 9, 4 * 9 * 4, 36 * 10]
-    assert network.n_macs == 4 * 36 * 9 + 4 * 9 * 4 + 36 * 10
-    first = network.projections[0]
+def test_operations_are_counted_at_every_position(cnn: Network) -> None:
+    assert [projection.n_macs for projection in cnn.projections] == [4 * 36 * 9, 4 * 9 * 4, 36 * 10]
+    assert cnn.n_macs == 4 * 36 * 9 + 4 * 9 * 4 + 36 * 10
+    first = cnn.projections[0]
     weights = first.weights.copy()
     weights[2, 3] = 0
     assert replace(first, weights=weights).n_synapses == first.n_macs - 36
@@ -158,22 +126,18 @@ def test_weights_must_be_the_kernels() -> None:
         )
 
 
-def test_maps_must_fit_the_populations() -> None:
-    network = cnn()
-    message = r"^network cnn: neurons and inputs of input -> maps must be \(143, 64\), got \(144, 64\)$"
+def test_maps_must_fit_the_populations(cnn: Network) -> None:
+    message = r"^network cnn: neurons and inputs of input -> conv1 must be \(143, 64\), got \(144, 64\)$"
     with pytest.raises(ValueError, match=message):
-        replace(
-            network, populations=(network.populations[0], Population("maps", 143), *network.populations[2:])
-        )
+        replace(cnn, populations=(cnn.populations[0], Population("conv1", 143), *cnn.populations[2:]))
 
 
-def test_file_keeps_convolutions(tmp_path: Path) -> None:
-    network = cnn()
-    network.save(tmp_path / "cnn.npz")
+def test_file_keeps_convolutions(cnn: Network, tmp_path: Path) -> None:
+    cnn.save(tmp_path / "cnn.npz")
     loaded = Network.load(tmp_path / "cnn.npz")
     images = np.random.default_rng(6).random((10, 64))
-    np.testing.assert_array_equal(loaded.forward(images), network.forward(images))
-    for ours, theirs in zip(network.projections, loaded.projections, strict=True):
+    np.testing.assert_array_equal(loaded.forward(images), cnn.forward(images))
+    for ours, theirs in zip(cnn.projections, loaded.projections, strict=True):
         assert ours.convolution == theirs.convolution
 
 
@@ -189,9 +153,9 @@ def test_file_of_version_1_is_read(small_network: Network, tmp_path: Path) -> No
     np.testing.assert_array_equal(loaded.forward(images), small_network.forward(images))
 
 
-def test_file_with_an_impossible_convolution_is_named(tmp_path: Path) -> None:
+def test_file_with_an_impossible_convolution_is_named(cnn: Network, tmp_path: Path) -> None:
     path = tmp_path / "cnn.npz"
-    cnn().save(path)
+    cnn.save(path)
     with np.load(path) as file:
         arrays = dict(file)
     header = json.loads(str(arrays["header"]))
@@ -203,8 +167,8 @@ def test_file_with_an_impossible_convolution_is_named(tmp_path: Path) -> None:
         Network.load(path)
 
 
-def test_integer_network_computes_every_neuron_of_a_convolution() -> None:
-    quantized = quantize(cnn())
+def test_integer_network_computes_every_neuron_of_a_convolution(cnn: Network) -> None:
+    quantized = quantize(cnn)
     codes = np.random.default_rng(8).integers(0, 256, (30, 64), dtype=np.uint8)
     expected = codes.astype(np.int64)
     for layer in quantized.projections:
@@ -216,8 +180,8 @@ def test_integer_network_computes_every_neuron_of_a_convolution() -> None:
     np.testing.assert_array_equal(quantized.forward(codes), expected)
 
 
-def test_pooled_codes_are_the_rounded_mean() -> None:
-    quantized = quantize(cnn()).projections[1]
+def test_pooled_codes_are_the_rounded_mean(cnn: Network) -> None:
+    quantized = quantize(cnn).projections[1]
     codes = np.random.default_rng(9).integers(0, 256, (20, 144))
     sums = quantized.sums(codes, 255)
     means = codes.reshape(20, 4, 3, 2, 3, 2).mean(axis=(3, 5)).reshape(20, 36)

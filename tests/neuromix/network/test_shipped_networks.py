@@ -8,7 +8,12 @@ from neuromix.network.network import Network
 from neuromix.network.quantize import quantize
 from neuromix.network.training import RECIPES, SHIPPED_FOLDER
 
-FLOAT_TARGETS = {"digits-64-32-10": 0.96, "mnist-784-100-10": 0.975, "mnist-784-300-100-10": 0.98}
+FLOAT_TARGETS = {
+    "digits-64-32-10": 0.96,
+    "mnist-784-100-10": 0.975,
+    "mnist-784-300-100-10": 0.98,
+    "mnist-cnn-6c5-12c5": 0.98,
+}
 QUANTIZATION_MARGIN = 0.005
 
 DIGITS = ["digits-64-32-10"]
