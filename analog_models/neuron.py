@@ -353,6 +353,12 @@ class MixedSignalNeuronParameters:
         leakage = off_current(self.process, self.hold_width, self.temperature) / self.hold_threshold
         return self.droop_factor * leakage * self.hold_time / self.node_capacitance
 
+    @property
+    def hold_sigma(self) -> float:
+        """Deviation of the exponent of a holding switch's leakage."""
+        area = self.hold_width * _HOLD_LENGTH
+        return self.droop_factor and current_sigma(self.process, area, self._weak_gm_over_id)
+
     def conversion_energy(self, code_max: int, n_neurons: int) -> float:
         """Return the energy of one neuron's conversion to 0..``code_max`` [J]."""
         if self.adc_kind == "sar":
@@ -400,12 +406,10 @@ class MixedSignalNeuronParameters:
             if count < 1:
                 raise ValueError(f"mixed-signal draw: {name} must be at least 1, got {count}")
         later = rng.spawn(1)[0]  # so that what is drawn below leaves what was always drawn as it was
-        hold_area = self.hold_width * _HOLD_LENGTH
-        hold_sigma = self.droop_factor and current_sigma(self.process, hold_area, self._weak_gm_over_id)
         adc_sigma = self.adc_factor * capacitor_sigma(self.process, self.adc_unit_capacitance)
         bit_units = np.left_shift(1, np.arange(adc.BITS))
         return MixedSignalNeuronDraw(
-            leak=np.subtract(*np.exp(hold_sigma * later.standard_normal((2, n_neurons)))),
+            leak=np.subtract(*np.exp(self.hold_sigma * later.standard_normal((2, n_neurons)))),
             adc_offset=self.adc_factor * self.adc_offset_sigma * later.standard_normal(n_neurons),
             adc_bit_error=adc_sigma / np.sqrt(bit_units) * later.standard_normal((n_neurons, adc.BITS)),
             adc_step_error=adc_sigma * later.standard_normal((1 << adc.BITS) - 1),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FuncFormatter, NullFormatter
 
-from ..report.figures import BACK_END_COLORS, GRID_COLOR, STYLE, WIDTH, as_svg
+from ..report.figures import BACK_END_COLORS, GRID_COLOR, STYLE, WIDTH, svg_of
 from ..report.notation import back_end_label
 from .accuracy import VARIATIONS, AccuracyAnswer, Result, Variation
 from .energy import CLAIMED_RATIO, EnergyAnswer
@@ -86,7 +86,7 @@ def _energy_figure(answer: EnergyAnswer) -> str:
         axes.set_ylabel("energy per MAC [fJ]")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.9g}"))
         figure.legend(handles=handles, loc="outside right upper", fontsize=9)
-        return as_svg(figure, "energy-rate", "Energy per multiply-accumulate against rate")
+        return svg_of(figure, "energy-rate", "Energy per multiply-accumulate against rate")
 
 
 def _ratio_figure(answer: EnergyAnswer) -> str:
@@ -128,7 +128,7 @@ def _ratio_figure(answer: EnergyAnswer) -> str:
             if any(case.label == label for case in shown)
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, fontsize=9)
-        return as_svg(figure, "ratio", "Ratio of digital to mixed-signal energy against rate")
+        return svg_of(figure, "ratio", "Ratio of digital to mixed-signal energy against rate")
 
 
 def _log_rate_axes(axes: Axes) -> None:
@@ -187,7 +187,7 @@ def _accuracy_figure(results: Sequence[Result], field: str, label: str) -> str:
             axes.set_axisbelow(True)
         panels[0, 0].set_ylabel("error increase [points]")
         figure.legend(handles=list(_legend(noises)), loc="outside lower center", ncols=4, fontsize=9)
-        return as_svg(figure, f"accuracy-{field.replace('_', '-')}", f"Error increase against {label}")
+        return svg_of(figure, f"accuracy-{field.replace('_', '-')}", f"Error increase against {label}")
 
 
 def _line_of(result: Result) -> tuple[str, Variation, float]:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from cosim.simulator import SimulationError, SimulatorNotFoundError
 
 from ..energy.netlist import YosysNotFoundError
-from . import cosim, energy, generate, report, reproduce, run, schema
+from . import cosim, energy, generate, montecarlo, report, reproduce, run, schema
 from . import list as list_
 from .console import talk
 from .verdict import FAILED
@@ -63,6 +63,7 @@ app.command("run")(run.run)
 app.command("generate")(generate.generate)
 app.command("cosim")(cosim.cosim)
 app.command("energy")(energy.energy)
+app.command("montecarlo")(montecarlo.montecarlo)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("schema")(schema.print_schema)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from analog_models.neuron import MixedSignalNeuronParameters
 
 from ..network.quantize import QuantizedNetwork
-from .plan import Floats, Plan, draw_layer, draw_noise, make_plan
+from .plan import DrawnLayer, Floats, Layer, Plan, draw_layer, draw_noise, make_plan
 
 __all__ = ["CHIPS_AT_ONCE", "simulate_chips"]
 
@@ -64,24 +64,26 @@ def _count_correct(
     drawn = {chip: [draw_layer(plan, index, chip) for index in range(len(plan.layers))] for chip in chips}
     groups = [list(group) for _, group in groupby(chips, lambda chip: chip // _SIDE_BY_SIDE)]
     wide = [_side_by_side(plan, drawn, group) for group in groups]
+    noises = [_Noise(plan, index) for index in range(len(plan.layers))]
     correct = dict.fromkeys(chips, 0)
     space = _Space(plan, min(plan.n_images, len(codes)))
     for block, first in enumerate(range(0, len(codes), plan.n_images)):
         images = slice(first, first + plan.n_images)
         if len(labels[images]) != space.n_images:
             space = _Space(plan, len(labels[images]))
-        fields = [draw_noise(plan, index, block) for index in range(len(plan.layers))]
+        for noise in noises:
+            noise.draw(block)
         seen = space.enter(codes[images])
         for group, weights in zip(groups, wide, strict=True):
             if weights is not None:
                 np.matmul(weights, seen, out=space.side_by_side)
             for chip in group:
-                answers = _classify(plan, drawn[chip], fields, seen, space, chip % _SIDE_BY_SIDE)
+                answers = _classify(plan, drawn[chip], noises, seen, space, chip % _SIDE_BY_SIDE)
                 correct[chip] += int(np.count_nonzero(answers == labels[images]))
     return np.array([correct[chip] for chip in chips], np.int64)
 
 
-def _side_by_side(plan: Plan, drawn: dict[int, list[tuple[Floats, int]]], group: list[int]) -> Floats | None:
+def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats | None:
     """Return the first layers of a group of chips as one matrix, with a row for each chip's row of ones.
 
     None if the first layer is a convolution, whose neurons do not all see the same.
@@ -91,8 +93,31 @@ def _side_by_side(plan: Plan, drawn: dict[int, list[tuple[Floats, int]]], group:
         return None
     wide = np.zeros((_SIDE_BY_SIDE, layer.n_post + 1, layer.n_rows), plan.dtype)
     for chip in group:
-        wide[chip % _SIDE_BY_SIDE, :-1] = drawn[chip][0][0]
+        wide[chip % _SIDE_BY_SIDE, :-1] = drawn[chip][0].weights
     return wide.reshape(-1, layer.n_rows)
+
+
+class _Noise:
+    """The noise fields of a layer, of its nodes and of its converters, for one block of images at a time."""
+
+    def __init__(self, plan: Plan, index: int) -> None:
+        self._plan, self._index = plan, index
+        self._sigmas = plan.layers[index].noise, plan.converter_noise
+        n_values = plan.layers[index].n_post * plan.n_images
+        self._fields = [np.empty(2 * n_values if sigma else 0, plan.dtype) for sigma in self._sigmas]
+
+    def draw(self, block: int) -> None:
+        """Draw what a block of images sees."""
+        for kind, (sigma, field) in enumerate(zip(self._sigmas, self._fields, strict=True)):
+            draw_noise(self._plan, self._index, block, kind, sigma, field)
+
+    def at(self, places: tuple[int, int], shape: tuple[int, ...]) -> list[Floats | None]:
+        """Return the noise ``[post, image]`` of nodes and converters that begins at ``places``."""
+        size = math.prod(shape)
+        return [
+            field[place : place + size].reshape(shape) if field.size else None
+            for place, field in zip(places, self._fields, strict=True)
+        ]
 
 
 class _Space:
@@ -102,57 +127,82 @@ class _Space:
         first, *_ = self.layers = plan.layers
         n_inputs = len(first.kept) if first.rows is None else int(first.rows.max())
         self.n_images = n_images
-        self._input = np.ones((n_inputs + 1, n_images), plan.dtype)
+        self._table = plan.inputs
+        self._input = np.full((n_inputs + 1, n_images), 1, plan.dtype)
         self.side_by_side = np.empty((_SIDE_BY_SIDE * (first.n_post + 1), n_images), plan.dtype)
         self.levels = [np.empty((layer.n_post + 1, n_images), plan.dtype) for layer in self.layers]
+        self.divisors = [
+            None if layer.load is None else np.empty((layer.n_post, n_images), plan.dtype)
+            for layer in self.layers
+        ]
         self._patches = [
             None if layer.rows is None else np.empty((*layer.rows.shape, n_images), plan.dtype)
             for layer in self.layers
         ]
-        self.scratch = np.empty(_CHUNK, plan.dtype)
+        self.scratch = np.empty(_CHUNK + n_images, plan.dtype)
 
     def enter(self, codes: NDArray[np.uint8]) -> Floats:
         """Return what the first layer sees of ``codes`` [image, input]."""
         first = self.layers[0]
-        self._input[:-1] = (codes[:, first.kept] if first.rows is None else codes).T
-        return self.seen(0, self._input)
+        chosen = codes[:, first.kept] if first.rows is None else codes
+        self._input[:-1] = (chosen if self._table is None else self._table[chosen]).T
+        return self._see(0, self._input)
 
-    def seen(self, index: int, rows: Floats) -> Floats:
-        """Return what a layer sees of ``rows`` [row, image]: itself, or ``[position, group, row, image]``."""
-        layer, patches = self.layers[index], self._patches[index]
-        if layer.rows is None or patches is None:
-            return rows
-        return np.take(rows, layer.rows, axis=0, out=patches, mode="clip")
+    def seen(self, index: int, codes: Floats) -> Floats:
+        """Return what a layer sees of the activation ``codes`` [row, image] of the layer before."""
+        if self._table is not None:
+            codes[:-1] = self._table[codes[:-1].astype(np.uint8)]
+        codes[-1] = 1
+        return self._see(index, codes)
+
+    def _see(self, index: int, rows: Floats) -> Floats:
+        layer, patches, divisor = self.layers[index], self._patches[index], self.divisors[index]
+        if layer.rows is not None and patches is not None:
+            rows = np.take(rows, layer.rows, axis=0, out=patches, mode="clip")
+        if layer.load is not None and divisor is not None:
+            _multiply(layer, layer.load, rows, divisor)
+        return rows
+
+
+def _multiply(layer: Layer, weights: Floats, seen: Floats, out: Floats) -> None:
+    """Put ``weights`` [post, row] times what each neuron has ``seen`` into ``out`` [post, image]."""
+    shape = () if layer.rows is None else layer.shape[:2]
+    np.matmul(weights.reshape(*shape, -1, layer.n_rows), seen, out=out.reshape(*shape, -1, out.shape[-1]))
 
 
 def _classify(
-    plan: Plan,
-    drawn: list[tuple[Floats, int]],
-    fields: list[Floats | None],
-    seen: Floats,
-    space: _Space,
-    slot: int,
+    plan: Plan, drawn: list[DrawnLayer], noises: list[_Noise], seen: Floats, space: _Space, slot: int
 ) -> NDArray[np.int64]:
     """Return the class [image] that a chip gives to what its first layer has ``seen``.
 
     The first layer's sums may be in ``space.side_by_side`` already, at ``slot``.
     """
     level = seen
-    for index, (layer, (weights, place), field) in enumerate(zip(plan.layers, drawn, fields, strict=True)):
-        if index:
-            seen = space.seen(index, level)
+    for index, (layer, chip, noise) in enumerate(zip(plan.layers, drawn, noises, strict=True)):
         if index == 0 and layer.rows is None:
             level = space.side_by_side.reshape(_SIDE_BY_SIDE, layer.n_post + 1, -1)[slot]
         else:
+            seen = space.seen(index, level) if index else seen
             level = space.levels[index]
-            shape = layer.shape[:2] if layer.rows is not None else ()
-            np.matmul(
-                weights.reshape(*shape, -1, layer.n_rows),
-                seen,
-                out=level[:-1].reshape(*shape, -1, space.n_images),
-            )
-        _to_codes(plan, level[:-1].reshape(-1), field, place, space.scratch)
-        level[-1] = 1
+            _multiply(layer, chip.weights, seen, level[:-1])
+        node_noise, converter_noise = noise.at(chip.places, level[:-1].shape)
+        divisor = space.divisors[index]
+        n_rows = -(-_CHUNK // space.n_images)
+        for first in range(0, layer.n_post, n_rows):
+            rows = slice(first, min(first + n_rows, layer.n_post))
+            part = level[rows]
+            if divisor is not None:
+                part /= divisor[rows]
+            part += chip.offset[rows]
+            if node_noise is not None:
+                part += node_noise[rows]
+            _compress(plan, part, space.scratch)
+            if converter_noise is not None:
+                part += converter_noise[rows]
+            part += chip.rounding[rows]
+            np.floor(part, out=part)
+            if plan.margin:
+                np.clip(part, 0, plan.code_max, out=part)
     classes, codes = plan.layers[-1].classes, level[:-1]
     last = len(classes) - 1
     codes *= len(classes)  # the largest code wins, and of equal ones the lowest class
@@ -161,24 +211,17 @@ def _classify(
     return answers
 
 
-def _to_codes(plan: Plan, level: Floats, field: Floats | None, place: int, scratch: Floats) -> None:
-    """Add noise to ``level`` [LSB], clip, compress and round it, in place, in chunks that fit a cache."""
-    span = plan.linear_range
-    for first in range(0, len(level), _CHUNK):
-        part = level[first : first + _CHUNK]
-        if field is not None:
-            part += field[place + first : place + first + len(part)]
-        np.clip(part, 0, plan.top, out=part)
-        if plan.compression:
-            a, b, c = plan.compression
-            ratio = np.multiply(part, part, out=scratch[: len(part)])
-            ratio += c
-            np.divide(b, ratio, out=ratio)
-            ratio += a
-            part *= ratio
-        elif math.isfinite(span):
-            part /= span
-            np.tanh(part, out=part)
-            part *= span
-        part += 0.5
-        np.floor(part, out=part)
+def _compress(plan: Plan, level: Floats, scratch: Floats) -> None:
+    """Turn ``level`` [LSB] into what the activation pair makes of it, in place, as far as it gives codes."""
+    np.clip(level, -plan.margin, plan.top, out=level)
+    if plan.compression:
+        a, b, c = plan.compression
+        ratio = np.multiply(level, level, out=scratch[: level.size].reshape(level.shape))
+        ratio += c
+        np.divide(b, ratio, out=ratio)
+        ratio += a
+        level *= ratio
+    elif math.isfinite(plan.linear_range):
+        level /= plan.linear_range
+        np.tanh(level, out=level)
+        level *= plan.linear_range
