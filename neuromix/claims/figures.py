@@ -35,9 +35,7 @@ RATIO_CASES: dict[str, tuple[str, str]] = {
 }
 """Cases of the ratio's figure, with colour and line."""
 
-VARIATION_COLORS: dict[Variation, str] = {"none": "#0072B2", "mismatch": "#E69F00", "global": "#D55E00"}
-VARIATION_WIDTHS: dict[Variation, float] = {"none": 1.5, "mismatch": 1.5, "global": 4}
-"""Lines that lie on each other must all be seen."""
+VARIATION_COLORS: dict[Variation, str] = {"none": "#0072B2", "global": "#D55E00"}
 NOISE_LINES = ("-", "--", ":", "-.")
 CLAIMED_POINTS = {"3 % (ICRC 2017)": 3.0, "2.1 % (arXiv, TVLSI)": 2.1}
 
@@ -52,7 +50,13 @@ def accuracy_figures(answer: AccuracyAnswer) -> dict[str, str]:
     study = answer.study
     widest = max(study.bits)
     by_full_scale = [result for result in answer.results if result.condition.bits == widest]
-    by_bits = [result for result in answer.results if result.condition.full_scale == study.bits_full_scale]
+    named = {(max(study.noise), "none"), (min(study.noise), "global")}
+    by_bits = [
+        result
+        for result in answer.results
+        if result.condition.full_scale == study.bits_full_scale
+        and (result.condition.noise, result.condition.variation) in named
+    ]
     figures = {}
     if len(study.full_scales) > 1 and by_full_scale:
         figures["full_scale"] = _accuracy_figure(by_full_scale, "full_scale", "full scale of the node [V]")
@@ -153,12 +157,13 @@ def _accuracy_figure(results: Sequence[Result], field: str, label: str) -> str:
         for axes in panels.flat[len(networks) :]:
             axes.remove()
         for axes, network in zip(panels.flat, networks, strict=False):
-            for variation in reversed(VARIATION_COLORS):
+            for variation in VARIATION_COLORS:
                 for noise, line in zip(noises, NOISE_LINES, strict=False):
                     wanted = (network, variation, noise)
                     chosen = [result for result in results if _line_of(result) == wanted]
                     chosen.sort(key=lambda result: float(getattr(result.condition, field)))
-                    _draw_increase(axes, chosen, field, variation, line)
+                    if chosen:
+                        _draw_increase(axes, chosen, field, variation, line)
             for name, limit in CLAIMED_POINTS.items():
                 axes.axhline(limit, color=QUIET, lw=0.8)
                 axes.annotate(
@@ -199,10 +204,10 @@ def _draw_increase(
     axes: Axes, results: Sequence[Result], field: str, variation: Variation, line: str
 ) -> None:
     """Draw the worst chip as a line and the mean as hollow dots."""
-    color, width = VARIATION_COLORS[variation], VARIATION_WIDTHS[variation]
+    color = VARIATION_COLORS[variation]
     x = [getattr(result.condition, field) for result in results]
     worst = [100 * result.worst_increase for result in results]
-    axes.plot(x, worst, color=color, ls=line, lw=width, marker="o", ms=2.5 + width)
+    axes.plot(x, worst, color=color, ls=line, marker="o", ms=4)
     axes.plot(
         x,
         [100 * result.mean_increase for result in results],

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+import neuromix.claims.accuracy as accuracy_module
+from analog_models.neuron import MixedSignalNeuronParameters
 from neuromix.claims.accuracy import VARIATIONS, AccuracyAnswer, Condition, answer_accuracy, neuron_at
 from neuromix.claims.study import Study
 from neuromix.network.datasets import Dataset
 
 CONDITION = Condition(
-    group="mnist", network="digits-64-32-10", noise=1e-6, full_scale=0.5, bits=8, variation="mismatch"
+    group="mnist", network="digits-64-32-10", noise=1e-6, full_scale=0.5, bits=8, variation="global"
 )
 
 
@@ -51,7 +53,9 @@ def test_every_condition_of_the_study_is_run(accuracy: AccuracyAnswer) -> None:
         for bits, full_scale in ((8, 0.1), (8, 1.0), (4, 0.1))
         for noise in accuracy.study.noise
     }
-    assert len(accuracy.results) == 3 * 2 * len(VARIATIONS)
+    assert len(accuracy.results) == 2 * 2 * len(VARIATIONS) + 2, (
+        "fewer bits under the claims' conditions alone"
+    )
     assert all(len(result.correct) == 6 and result.n_images == 100 for result in accuracy.results)
     assert accuracy.missing == {"cnn": "no network", "cifar10": "no data"}
 
@@ -88,13 +92,21 @@ def test_more_noise_is_worse(small_study: Study, digits: Dataset) -> None:
     assert increases[-1] > 0.015 > increases[1] > increases[0]
 
 
-def test_global_variation_is_drawn_at_both_corners(accuracy: AccuracyAnswer) -> None:
-    for result in accuracy.of("mnist", variation="mismatch"):
-        condition = replace(result.condition, variation="global")
-        (both,) = [other for other in accuracy.results if other.condition == condition]
-        assert len(both.correct) == len(result.correct)
-        # Mirrors cancel what devices have in common, so chips hardly change: at most 3 of 100 images.
-        assert max(abs(a - b) for a, b in zip(both.correct, result.correct, strict=True)) <= 3
+def test_half_of_the_chips_are_at_either_corner(
+    small_study: Study, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, range]] = []
+
+    def record(
+        network: object, neuron: MixedSignalNeuronParameters, *data: object, chips: range, seed: int
+    ) -> list[int]:
+        asked.append((neuron.process.name, chips))
+        return [0] * len(chips)
+
+    monkeypatch.setattr(accuracy_module, "simulate_chips", record)
+    run(small_study, digits, (1e-6,))
+    at_full_scale = [("generic-65-tt", range(6)), ("generic-65-fs", range(3)), ("generic-65-sf", range(3, 6))]
+    assert sorted(asked, key=str) == sorted(at_full_scale * 2, key=str)
 
 
 def test_training_noise_is_told(accuracy: AccuracyAnswer) -> None:
