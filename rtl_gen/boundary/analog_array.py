@@ -7,7 +7,7 @@ row; it turns input codes into currents, sums them per neuron and digitises the 
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Instance, Module, Signal
+from amaranth.hdl import Instance, Module, Signal
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
@@ -140,28 +140,30 @@ class AnalogArrayEngine(wiring.Component):
         p = self.parameters
         load = self.load
         n_words = -(-p.synapse_row_width // LOAD_WORD_WIDTH)
-        row_words = [Signal(LOAD_WORD_WIDTH, name=f"row_word_{i}") for i in range(n_words)]
-        offset_trims = [Signal(TRIM_WIDTH, name=f"offset_trim_{i}") for i in range(p.n_neurons)]
-        gain_trims = [Signal(TRIM_WIDTH, name=f"gain_trim_{i}") for i in range(p.n_neurons)]
+        # Wide registers, written a field at a time: one of Verilog's processes each, whatever the size.
+        row_words = Signal(n_words * LOAD_WORD_WIDTH)
+        offset_trims = Signal(p.n_neurons * TRIM_WIDTH)
+        gain_trims = Signal(p.n_neurons * TRIM_WIDTH)
         write_row = Signal()
         write_trims = Signal()
         m.d.comb += [
-            ports["row_weights"].eq(Cat(row_words)),
-            ports["offset_trims"].eq(Cat(offset_trims)),
-            ports["gain_trims"].eq(Cat(gain_trims)),
+            ports["row_weights"].eq(row_words),
+            ports["offset_trims"].eq(offset_trims),
+            ports["gain_trims"].eq(gain_trims),
             write_row.eq(load.strobe & (load.target == LoadTarget.SYNAPSES)),
             write_trims.eq(load.strobe & (load.target == LoadTarget.TRIMS)),
         ]
         m.d.sync += ports["row_strobe"].eq(write_row & (load.word == n_words - 1))
         with m.If(write_row):
             m.d.sync += ports["row"].eq(load.row)
-        # Not a Switch: it would be written out for every register, with a case for each of the others.
-        for index, word in enumerate(row_words):
-            with m.If(write_row & (load.word == index)):
-                m.d.sync += word.eq(load.data)
-        for index, (offset_trim, gain_trim) in enumerate(zip(offset_trims, gain_trims, strict=True)):
-            with m.If(write_trims & (load.row == index)):
-                m.d.sync += [
-                    offset_trim.eq(load.data[:TRIM_WIDTH]),
-                    gain_trim.eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
-                ]
+            with m.Switch(load.word):
+                for index in range(n_words):
+                    with m.Case(index):
+                        m.d.sync += row_words.word_select(index, LOAD_WORD_WIDTH).eq(load.data)
+        with m.If(write_trims), m.Switch(load.row):
+            for index in range(p.n_neurons):
+                with m.Case(index):
+                    m.d.sync += [
+                        offset_trims.word_select(index, TRIM_WIDTH).eq(load.data[:TRIM_WIDTH]),
+                        gain_trims.word_select(index, TRIM_WIDTH).eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
+                    ]
