@@ -8,13 +8,16 @@ JOBS ?= 2
 
 .DEFAULT_GOAL := run
 .NOTPARALLEL:
-.PHONY: run test check bench clean setup-run setup-test
+.PHONY: run test regress check bench clean setup-run setup-test
 
 run: setup-run  ## one experiment, from file to report
 	neuromix run $(EXPERIMENT)
 
-test: check  ## all checks, then all tests
-	python -m pytest -n $(JOBS) --dist loadfile
+test: check  ## all checks, then all tests but the slow ones, which `make regress` runs
+	python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+regress: setup-test  ## what takes many minutes: published claims, as expected.yaml has them
+	python -m pytest -m slow
 
 check: setup-test  ## format, lint, types, direction of imports
 	ruff format --check .

@@ -1,6 +1,6 @@
 """Energy of an analog operation: the charge it takes from the supply, item by item.
 
-Settling is not modelled: the time that the currents flow is the caller's statement.
+The time that the currents flow is the caller's statement; :mod:`analog_models.settling` says what it buys.
 """
 
 from types import MappingProxyType
@@ -17,11 +17,13 @@ ITEMS = MappingProxyType(
     {
         "input_dac": "currents of the input DACs: V_dd I_in x/256 t",
         "mdac_gate": "gate lines charged to the input's V_GS, once per step and active axon: V_dd C V_GS",
-        "mdac_bias": "currents of the switched-on mirrors, this chip's: V_dd I_unit x/256 |w_eff| t",
+        "line_driver": "drivers of the active axons' gate lines: V_dd I_driver t",
+        "mdac_bias": "currents of the cells, this chip's: V_dd I_unit x/256 (|w_eff| + drained) t",
+        "mdac_charge": "legs of C-2C ladders, an upper bound: V_dd 2/3 C V_dd x/256 per set bit",
         "activation_bias": "tail currents of the activation pairs: V_dd I_tail t",
         "trim": "currents of the trim DACs: V_dd I_trim |code| t",
         "reset": "summing nodes precharged from ground, an upper bound: C V_dd^2",
-        "adc": "conversions: the price of 8 bits, in proportion to the bits",
+        "adc": "conversions: SAR in proportion to its bits; ramp: V_dd I_comparator t, counter and latches",
     }
 )
 """Every item of the energy of a step, and its equation."""

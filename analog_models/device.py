@@ -12,7 +12,14 @@ from scipy.constants import Boltzmann, elementary_charge
 
 from .process import Process
 
-__all__ = ["gate_voltage", "specific_current", "thermal_voltage", "transconductance_efficiency"]
+__all__ = [
+    "gate_voltage",
+    "off_current",
+    "specific_current",
+    "thermal_voltage",
+    "threshold_voltage",
+    "transconductance_efficiency",
+]
 
 
 def thermal_voltage(temperature: float) -> float:
@@ -30,6 +37,16 @@ def transconductance_efficiency(process: Process, ic: float, temperature: float)
     return 2 / (1 + math.sqrt(1 + 4 * ic)) / (process.slope_factor * thermal_voltage(temperature))
 
 
+def threshold_voltage(process: Process, temperature: float) -> float:
+    """Return the threshold voltage [V], which falls as the device gets hotter."""
+    return process.threshold_voltage + process.threshold_drift * (temperature - 300)
+
+
+def off_current(process: Process, width: float, temperature: float) -> float:
+    """Return the leakage [A] of a device of ``width`` [m] that is switched off."""
+    return process.off_current * width * math.exp2((temperature - 300) / process.off_doubling)
+
+
 def gate_voltage(process: Process, ic: ArrayLike, temperature: float) -> NDArray[np.float64]:
     """Return the gate voltage [V] at which a saturated device runs at ``ic`` > 0; not below 0.
 
@@ -37,4 +54,4 @@ def gate_voltage(process: Process, ic: ArrayLike, temperature: float) -> NDArray
     """
     scale = 2 * process.slope_factor * thermal_voltage(temperature)
     overdrive = scale * np.log(np.expm1(np.sqrt(np.asarray(ic, dtype=np.float64))))
-    return np.maximum(0.0, process.threshold_voltage + overdrive)
+    return np.maximum(0.0, threshold_voltage(process, temperature) + overdrive)

@@ -1,11 +1,19 @@
 """Local mismatch after Pelgrom (JSSC 1989): what differs between devices drawn alike."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .process import Process
 
-__all__ = ["LOGNORMAL_SIGMA", "current_sigma", "draw_relative_error", "pair_offset_sigma"]
+__all__ = [
+    "LOGNORMAL_SIGMA",
+    "capacitor_sigma",
+    "current_sigma",
+    "draw_relative_error",
+    "pair_offset_sigma",
+]
 
 LOGNORMAL_SIGMA = 0.2
 """Relative current deviation above which the exponential in the threshold voltage no longer is a line."""
@@ -22,6 +30,11 @@ def current_sigma(process: Process, area: float, gm_over_id: float) -> float:
 def pair_offset_sigma(process: Process, area: float, gm_over_id: float) -> float:
     """Return the deviation of a differential pair's input offset [V]; ``area`` [m^2] is one device's."""
     return current_sigma(process, area, gm_over_id) / gm_over_id
+
+
+def capacitor_sigma(process: Process, capacitance: float) -> float:
+    """Return the relative deviation of a metal capacitor of ``capacitance`` [F], by its area."""
+    return process.a_capacitor / math.sqrt(capacitance / process.capacitor_density)
 
 
 def draw_relative_error(

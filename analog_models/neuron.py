@@ -9,11 +9,14 @@ Parameters describe a design, a draw one manufactured array, a bank that array w
 One evaluation, for every neuron at once (in the spirit of Chatterjee et al., ICRC 2017, whose circuit is not
 public):
 
-1. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`.
-2. The summing node turns the current into ``gain / 2^shift`` LSB per unit of ``acc``, times each neuron's own
-   gain error and trim. It carries sampled thermal noise, :mod:`analog_models.noise`.
-3. The activation pair adds its offset and trim, and saturates, :mod:`analog_models.activation`.
-4. The ADC rounds and clips, which also rectifies, :mod:`analog_models.adc`.
+1. Each axon's line settles to the current of its input, :mod:`analog_models.settling`.
+2. The MDAC cells multiply and the wires add: ``acc = sum(x * w_eff)``, :mod:`analog_models.mdac`. The cells'
+   flicker noise is in the sum, :mod:`analog_models.flicker`.
+3. The summing node turns the current into ``gain / 2^shift`` LSB per unit of ``acc``, times each neuron's own
+   gain error and trim, less what the cells' output conductance takes. It carries sampled thermal noise,
+   :mod:`analog_models.noise`, and droops while it is held.
+4. The activation pair adds its offset, trim and flicker noise and saturates, :mod:`analog_models.activation`.
+5. The ADC rounds and clips, which also rectifies, with its own errors, :mod:`analog_models.adc`.
 
 With ideal parameters the code is ``clamp((acc * gain + 2^(shift-1)) >> shift, 0, code_max)``, exactly. To
 keep that exact the signal is held in LSB and turned into volts only for show. Whatever the batch, a step's
@@ -21,32 +24,25 @@ result has the same bits: sums are exact, noise is addressed by the step's numbe
 """
 
 import math
-import operator
-import zipfile
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import adc
-from .activation import linear_range, saturate
-from .charge import bias_energy, capacitor_energy, gate_swing
-from .device import specific_current, transconductance_efficiency
-from .mdac import (
-    GRID_BITS,
-    INPUT_LEVELS,
-    MAGNITUDE_BITS,
-    WEIGHT_MAX,
-    bit_sigma,
-    effective_weights,
-    sum_products,
-)
-from .mismatch import current_sigma, draw_relative_error, pair_offset_sigma
-from .noise import step_normals, thermal_variance
+from .activation import linear_range
+from .bank import MixedSignalEvaluation, MixedSignalNeuronBank
+from .charge import gate_swing
+from .device import off_current, specific_current, thermal_voltage, transconductance_efficiency
+from .draw import MixedSignalNeuronDraw
+from .flicker import gate_power
+from .mdac import INPUT_LEVELS, TOPOLOGIES, WEIGHT_MAX, Topology
+from .mismatch import capacitor_sigma, current_sigma, draw_relative_error, pair_offset_sigma
+from .noise import thermal_variance
 from .process import GENERIC_65, Process
-from .quantity import check_quantities, quantity
+from .quantity import check_quantities, choice, quantity
+from .settling import diode_fractions, driver_current, driver_fractions
 
 __all__ = [
     "MixedSignalEvaluation",
@@ -55,26 +51,32 @@ __all__ = [
     "MixedSignalNeuronParameters",
 ]
 
-_GAIN_MAX = (1 << 16) - 1
-_SHIFT_MAX = 63
-_TRIM_MIN, _TRIM_MAX = -128, 127
-_STEP_MAX = (1 << 63) - 1
-_EXACT = 2.0**53  # float64 holds every whole number up to here
-_DRAW_ARRAYS = ("bit_error", "gain_error", "offset")
+
+_DRIVER_IC = 1.0
+"""Inversion coefficient of a line's driver: the middle of moderate inversion, fast for its current [A]."""
+
+_CONDUCTANCE_LENGTH = 0.2e-6
+"""Gate length for which a process states its output conductance [m]."""
+
+_HOLD_LENGTH = 0.06e-6
+"""Gate length of the switches that hold a node [m]: the shortest of a 65 nm process."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixedSignalNeuronParameters:
     """A design of the mixed-signal neuron; each field's unit, bounds and source are in its metadata.
 
-    The defaults make a neuron whose flaws show but do not ruin a small classifier: 1 um^2 per unit transistor
-    gives 9 % per unit and 1 LSB at the largest weight; 80 fF give 0.5 LSB of noise at a full scale of 0.2 V;
-    a pair of 20 um^2 gives 1 LSB of offset; degeneration leaves 3 % compression at full scale.
+    A field named ``..._factor`` scales one flaw; 0 switches it off. The defaults make a neuron whose flaws
+    show but do not ruin a small classifier: 1 um^2 per unit transistor gives 9 % per unit and 1 LSB at the
+    largest weight; 80 fF give 0.5 LSB of noise at a full scale of 0.2 V; a pair of 20 um^2 gives 1 LSB of
+    offset; degeneration leaves 3 % compression at full scale.
     """
 
     process: Process = GENERIC_65
+    topology: str = choice("full_binary", TOPOLOGIES, "structure of a cell")
     temperature: float = quantity(300.0, "K", 200, 450, "junction temperature", "room temperature [A]")
     supply: float = quantity(1.0, "V", 0.2, 3.6, "analog supply", "65 nm core supply [A]")
+
     unit_width: float = quantity(
         1e-6, "m", 50e-9, 100e-6, "gate width of an MDAC unit", "1 um^2: 9 % mismatch [A]"
     )
@@ -84,18 +86,57 @@ class MixedSignalNeuronParameters:
     unit_current: float = quantity(
         8e-9, "A", 1e-12, 1e-4, "MDAC unit's current at full input", "1 uA per full cell [A]"
     )
+    ladder_capacitance: float = quantity(
+        2e-15, "F", 1e-17, 1e-12, "unit capacitor of a C-2C ladder", "1 um^2: 0.6 % mismatch [A]"
+    )
+    mismatch_factor: float = quantity(
+        1.0, "", 0, 10, "scales cell and gain spread; 0: none", "as computed [D]"
+    )
+    conductance_factor: float = quantity(
+        1.0, "", 0, 10, "scales output conductance; 0: none", "no cascode: as computed [D]"
+    )
+
     input_current: float = quantity(
         1e-6, "A", 1e-12, 1e-2, "input DAC's full-scale current", "as a full cell [A]"
     )
+    line_time_constant: float = quantity(
+        5e-9,
+        "s",
+        0,
+        1e-3,
+        "of the lines' drivers; 0: none, diodes drive",
+        "half an LSB in 40 ns [D]",
+    )
+    settling_factor: float = quantity(
+        1.0, "", 0, 10, "scales the lines' time constants; 0: settled at once", "as computed [D]"
+    )
+
     node_capacitance: float = quantity(
         80e-15, "F", 1e-16, 1e-9, "summing node's capacitance", "0.5 LSB of noise [A]"
     )
     node_full_scale: float = quantity(
         0.2, "V", 1e-3, 3.6, "node swing of all output codes", "fits a degenerated pair [A]"
     )
+    gain_sigma: float = quantity(
+        0.01, "", 0, 0.5, "spread of current-to-voltage gain", "small capacitors [R]"
+    )
+    gain_trim_step: float = quantity(
+        2.0**-10, "", 0, 2.0**-7, "gain change per trim code", "127 codes: 12 % [A]"
+    )
     noise_factor: float = quantity(
         3.0, "", 0, 100, "noise power over kT/C; 0: none", "2 to 6, physics of mirrors [D]"
     )
+    node_bandwidth: float = quantity(
+        50e6, "Hz", 1e3, 1e11, "bandwidth in which flicker noise is seen", "settles in a few ns [A]"
+    )
+    step_rate: float = quantity(
+        1e6, "Hz", 1e-3, 1e10, "time steps per second: slower flicker drifts", "70 cycles at 100 MHz [A]"
+    )
+    flicker_floor: float = quantity(
+        1.0, "Hz", 1e-6, 1e9, "slower flicker is calibrated away", "calibrated once a second [A]"
+    )
+    flicker_factor: float = quantity(1.0, "", 0, 1e4, "scales flicker power; 0: none", "as computed [D]")
+
     pair_width: float = quantity(
         10e-6, "m", 50e-9, 1e-3, "gate width in the activation pair", "1 LSB of offset [A]"
     )
@@ -108,22 +149,45 @@ class MixedSignalNeuronParameters:
     degeneration: float = quantity(
         8.0, "", 1, math.inf, "linear range over a plain pair's", "3 % compression [A]"
     )
-    gain_sigma: float = quantity(
-        0.01, "", 0, 0.5, "spread of current-to-voltage gain", "small capacitors [R]"
-    )
-    mismatch_factor: float = quantity(
-        1.0, "", 0, 10, "scales cell and gain spread; 0: none", "as computed [D]"
-    )
     offset_factor: float = quantity(1.0, "", 0, 10, "scales offset spread; 0: none", "as computed [D]")
     offset_trim_step: float = quantity(
         50e-6, "V", 0, 0.1, "offset shift per trim code", "127 codes: 8 sigma [A]"
     )
-    gain_trim_step: float = quantity(
-        2.0**-10, "", 0, 2.0**-7, "gain change per trim code", "127 codes: 12 % [A]"
-    )
     trim_current: float = quantity(1e-9, "A", 0, 1e-5, "trim DAC's current per code", "0.1 % of the tail [A]")
+
+    hold_width: float = quantity(
+        0.2e-6, "m", 50e-9, 1e-4, "width of a switch that holds a node", "a narrow one [A]"
+    )
+    hold_threshold: float = quantity(
+        500.0, "", 1, 1e6, "how much less the switch leaks than a fast device", "LP 0.1, GP 50 nA/um [D]"
+    )
+    hold_time: float = quantity(
+        80e-9, "s", 0, 1, "how long a node is held for the converter", "8 cycles at 100 MHz [A]"
+    )
+    droop_factor: float = quantity(1.0, "", 0, 1e4, "scales droop of a held node; 0: none", "as computed [D]")
+
+    adc_kind: str = choice("sar", adc.KINDS, "kind of converter")
     adc_energy: float = quantity(
-        2.7e-12, "J", 0, 1e-9, "8-bit conversion", "SAR, 1.8-3.6 pJ, Jia JSSC 2020 [S]"
+        2.7e-12, "J", 0, 1e-9, "SAR's 8-bit conversion", "SAR, 1.8-3.6 pJ, Jia JSSC 2020 [S]"
+    )
+    adc_noise: float = quantity(0.1e-3, "V", 0, 0.1, "converter's own noise", "an eighth of an LSB [A]")
+    adc_offset_sigma: float = quantity(
+        0.2e-3, "V", 0, 0.1, "spread of the converters' offsets", "a quarter LSB: auto-zeroed [A]"
+    )
+    adc_unit_capacitance: float = quantity(
+        1e-15, "F", 1e-17, 1e-12, "unit of the SAR's DAC, or of the ramp's staircase", "0.85 % mismatch [A]"
+    )
+    adc_factor: float = quantity(
+        1.0, "", 0, 10, "scales converters' noise, offset and INL; 0: none", "as computed [D]"
+    )
+    ramp_clock: float = quantity(
+        1e9, "Hz", 1e3, 1e11, "steps of the staircase per second", "256 ns for 8 bits [A]"
+    )
+    ramp_comparator_current: float = quantity(
+        1e-6, "A", 1e-12, 1e-2, "bias of a ramp converter's comparator", "as the activation pair [A]"
+    )
+    ramp_flip_flop_energy: float = quantity(
+        5.4e-15, "J", 0, 1e-12, "a flip-flop's clock energy in the counter", "ngspice, PTM 65 nm, 1.0 V [M]"
     )
 
     def __post_init__(self) -> None:
@@ -136,14 +200,19 @@ class MixedSignalNeuronParameters:
 
     @classmethod
     def ideal(cls, **overrides: Any) -> Self:
-        """Return a design without mismatch, noise, offset or compression, but for ``overrides``."""
-        return replace(
-            cls(mismatch_factor=0, noise_factor=0, offset_factor=0, degeneration=math.inf), **overrides
-        )
+        """Return a design without any flaw: every factor 0 and a linear pair, but for ``overrides``."""
+        flaws = ("mismatch", "noise", "offset", "settling", "flicker", "conductance", "droop", "adc")
+        off: dict[str, Any] = {f"{flaw}_factor": 0.0 for flaw in flaws}
+        return cls(**({"degeneration": math.inf} | off | overrides))
+
+    @property
+    def cell(self) -> Topology:
+        """Structure of a cell."""
+        return TOPOLOGIES[self.topology]
 
     @property
     def unit_ic(self) -> float:
-        """Inversion coefficient of a unit transistor at full-scale input."""
+        """Inversion coefficient of a unit transistor of one LSB at full-scale input."""
         square = specific_current(self.process, self.unit_width, self.unit_length, self.temperature)
         return self.unit_current / square
 
@@ -154,7 +223,9 @@ class MixedSignalNeuronParameters:
 
     @property
     def sigma_unit(self) -> float:
-        """Relative deviation of a unit transistor's current."""
+        """Relative deviation of a unit transistor's current, or of a C-2C ladder's unit capacitor."""
+        if self.cell.is_charge:
+            return self.mismatch_factor * capacitor_sigma(self.process, self.ladder_capacitance)
         area = self.unit_width * self.unit_length
         return self.mismatch_factor * current_sigma(self.process, area, self.unit_gm_over_id)
 
@@ -184,6 +255,123 @@ class MixedSignalNeuronParameters:
         """Voltage R of the activation ``R tanh(v/R)`` [V]; infinite when the pair never saturates."""
         return linear_range(self.process, self.degeneration, self.temperature)
 
+    @property
+    def cell_current(self) -> float:
+        """Static current of a cell per LSB of weight at full-scale input [A]; none for capacitors."""
+        return 0.0 if self.cell.is_charge else self.unit_current
+
+    @property
+    def leg_capacitance(self) -> float:
+        """Capacitance of a C-2C ladder's leg [F]; none for transistors."""
+        return self.ladder_capacitance if self.cell.is_charge else 0.0
+
+    @property
+    def line_swing(self) -> NDArray[np.float64]:
+        """Gate voltage of an axon's line for each input code, ``[code]`` [V]; none for capacitors."""
+        if self.cell.is_charge:
+            return np.zeros(INPUT_LEVELS)
+        full_scale_ic = self.cell.gate_lsbs * self.unit_ic
+        return gate_swing(self.process, full_scale_ic, INPUT_LEVELS, self.temperature)
+
+    def line_capacitance(self, n_neurons: int) -> float:
+        """Return the capacitance of the gates on an axon's line [F]: those of all its cells."""
+        gate = self.unit_width * self.unit_length * self.process.gate_capacitance
+        return n_neurons * self.cell.gate_units * gate
+
+    def line_driver_current(self, n_neurons: int) -> float:
+        """Return the bias current of the driver of an axon's line [A]; it is in moderate inversion."""
+        if not self.line_time_constant:
+            return 0.0
+        gm_over_id = transconductance_efficiency(self.process, _DRIVER_IC, self.temperature)
+        return driver_current(self.line_capacitance(n_neurons), self.line_time_constant, gm_over_id)
+
+    def settled_fraction(self, n_neurons: int, time: float) -> NDArray[np.float64]:
+        """Return which part of each input code arrives in ``time`` [s], ``[code]``; all of it for ever."""
+        if not time > 0:
+            raise ValueError(f"mixed-signal bank: evaluation_time must be above 0 s, got {time}")
+        if self.cell.is_charge or not self.settling_factor or math.isinf(time):
+            return np.ones(INPUT_LEVELS)
+        time /= self.settling_factor
+        slope = self.process.slope_factor * thermal_voltage(self.temperature)
+        if self.line_time_constant:
+            return driver_fractions(self.line_swing, self.line_time_constant, slope, time)
+        with_diode = self.line_capacitance(n_neurons + 1)
+        return diode_fractions(self.line_swing, self.input_current, with_diode, slope, time)
+
+    def ladder_noise_variance(self, n_axons: int) -> float:
+        """Return the sampled noise power of a wire of C-2C ladders, each 2C, in units of ``sum(x * w)``.
+
+        The wire moves by ``V_dd / (256 * 128 * n_axons)`` per unit. 0 for cells of transistors.
+        """
+        if not self.cell.is_charge:
+            return 0.0
+        wire = thermal_variance(2 * self.ladder_capacitance * n_axons, self.noise_factor, self.temperature)
+        return wire * (INPUT_LEVELS * (WEIGHT_MAX + 1) * n_axons / self.supply) ** 2
+
+    @property
+    def _weak_gm_over_id(self) -> float:
+        return transconductance_efficiency(self.process, 0.0, self.temperature)
+
+    @property
+    def output_conductance(self) -> float:
+        """Output conductance of a mirror over its current [1/V]; none for capacitors."""
+        if self.cell.is_charge:
+            return 0.0
+        length = _CONDUCTANCE_LENGTH / self.unit_length
+        return self.conductance_factor * self.process.output_conductance * length
+
+    @property
+    def mirror_gain(self) -> NDArray[np.float64]:
+        """Gain of a mirror over that at full scale, ``[code]``: its diode's drain follows its gate."""
+        swing = self.line_swing
+        gain: NDArray[np.float64] = 1 + self.output_conductance * (swing[-1] - swing)
+        return gain
+
+    @property
+    def cell_flicker(self) -> float:
+        """Flicker power of a unit transistor's current, relative, per e-fold of frequency."""
+        if self.cell.is_charge:
+            return 0.0
+        power = gate_power(self.process, self.unit_width * self.unit_length)
+        return self.flicker_factor * power * self.unit_gm_over_id**2
+
+    @property
+    def pair_flicker(self) -> float:
+        """Flicker power of the activation pair's two inputs per e-fold of frequency [V^2]."""
+        return self.flicker_factor * 2 * gate_power(self.process, self.pair_width * self.pair_length)
+
+    @property
+    def flicker_bands(self) -> tuple[float, float]:
+        """E-folds of frequency that are new in each step, and that drift."""
+        fast = math.log(self.node_bandwidth / self.step_rate)
+        slow = math.log(self.step_rate / self.flicker_floor)
+        return max(0.0, fast), max(0.0, slow)
+
+    @property
+    def droop(self) -> float:
+        """How far a held node falls by the leakage of one nominal switch [V]."""
+        leakage = off_current(self.process, self.hold_width, self.temperature) / self.hold_threshold
+        return self.droop_factor * leakage * self.hold_time / self.node_capacitance
+
+    @property
+    def hold_sigma(self) -> float:
+        """Deviation of the exponent of a holding switch's leakage."""
+        area = self.hold_width * _HOLD_LENGTH
+        return self.droop_factor and current_sigma(self.process, area, self._weak_gm_over_id)
+
+    def conversion_energy(self, code_max: int, n_neurons: int) -> float:
+        """Return the energy of one neuron's conversion to 0..``code_max`` [J]."""
+        if self.adc_kind == "sar":
+            return self.adc_energy * adc.decisions(code_max) / adc.REFERENCE_BITS
+        return adc.ramp_energy(
+            code_max,
+            n_neurons,
+            supply=self.supply,
+            comparator_current=self.ramp_comparator_current,
+            clock=self.ramp_clock,
+            flip_flop_energy=self.ramp_flip_flop_energy,
+        )
+
     def lsb(self, code_max: int = 255) -> float:
         """Return the node voltage of one output code [V]: the full scale spans ``code_max + 1`` codes."""
         return self.node_full_scale / (code_max + 1)
@@ -191,37 +379,48 @@ class MixedSignalNeuronParameters:
     def derived(self, code_max: int = 255) -> dict[str, float]:
         """Return what a designer wants to see; the unit is the end of the name, voltages also come in LSB."""
         lsb = self.lsb(code_max)
+
+        def both(name: str, voltage: float) -> dict[str, float]:
+            return {f"{name}_v": voltage, f"{name}_lsb": voltage / lsb}
+
         return {
             "full_scale_v": self.node_full_scale,
             "lsb_v": lsb,
-            "noise_sigma_v": self.noise_sigma,
             "noise_variance_v2": self.noise_variance,
-            "noise_sigma_lsb": self.noise_sigma / lsb,
-            "offset_sigma_v": self.offset_sigma,
-            "offset_sigma_lsb": self.offset_sigma / lsb,
+            **both("noise_sigma", self.noise_sigma),
+            **both("offset_sigma", self.offset_sigma),
+            **both("flicker_sigma", math.sqrt(self.pair_flicker * sum(self.flicker_bands))),
+            **both("converter_noise_sigma", self.adc_factor * self.adc_noise),
+            **both("converter_offset_sigma", self.adc_factor * self.adc_offset_sigma),
+            **both("droop", self.droop),
             "sigma_unit": self.sigma_unit,
-            "sigma_full_scale_weight_lsb": self.sigma_unit * math.sqrt(WEIGHT_MAX),
+            "sigma_full_scale_weight_lsb": math.sqrt(self.cell.weight_variance(self.sigma_unit)[-1]),
             "unit_inversion_coefficient": self.unit_ic,
             "unit_gm_over_id_per_v": self.unit_gm_over_id,
             "linear_range_v": self.linear_range,
         }
 
-    def draw(self, n_neurons: int, n_axons: int, rng: np.random.Generator) -> "MixedSignalNeuronDraw":
+    def draw(self, n_neurons: int, n_axons: int, rng: np.random.Generator) -> MixedSignalNeuronDraw:
         """Return one manufactured array. Advances ``rng`` by the same amount whatever the parameters."""
         for name, count in (("n_neurons", n_neurons), ("n_axons", n_axons)):
             if count < 1:
                 raise ValueError(f"mixed-signal draw: {name} must be at least 1, got {count}")
+        later = rng.spawn(1)[0]  # so that what is drawn below leaves what was always drawn as it was
+        adc_sigma = self.adc_factor * capacitor_sigma(self.process, self.adc_unit_capacitance)
+        bit_units = np.left_shift(1, np.arange(adc.BITS))
         return MixedSignalNeuronDraw(
+            leak=np.subtract(*np.exp(self.hold_sigma * later.standard_normal((2, n_neurons)))),
+            adc_offset=self.adc_factor * self.adc_offset_sigma * later.standard_normal(n_neurons),
+            adc_bit_error=adc_sigma / np.sqrt(bit_units) * later.standard_normal((n_neurons, adc.BITS)),
+            adc_step_error=adc_sigma * later.standard_normal((1 << adc.BITS) - 1),
             offset=self.offset_sigma * rng.standard_normal(n_neurons),
             gain_error=draw_relative_error(self.mismatch_factor * self.gain_sigma, (n_neurons,), rng),
-            bit_error=draw_relative_error(
-                bit_sigma(self.sigma_unit), (n_neurons, n_axons, MAGNITUDE_BITS), rng
-            ),
+            bit_error=self.cell.draw_bit_error(self.sigma_unit, (n_neurons, n_axons), rng),
         )
 
     def bank(
         self,
-        draw: "MixedSignalNeuronDraw",
+        draw: MixedSignalNeuronDraw,
         *,
         weights: ArrayLike,
         gain: int,
@@ -230,7 +429,8 @@ class MixedSignalNeuronParameters:
         offset_trim: ArrayLike = 0,
         gain_trim: ArrayLike = 0,
         noise_seed: int,
-    ) -> "MixedSignalNeuronBank":
+        evaluation_time: float = math.inf,
+    ) -> MixedSignalNeuronBank:
         """Return the array ``draw`` with ``weights`` in it; the arguments are those of the bank."""
         return MixedSignalNeuronBank(
             self,
@@ -242,236 +442,5 @@ class MixedSignalNeuronParameters:
             offset_trim=offset_trim,
             gain_trim=gain_trim,
             noise_seed=noise_seed,
+            evaluation_time=evaluation_time,
         )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MixedSignalNeuronDraw:
-    """What came out of the fab: one array's deviations from the design. The arrays are read-only copies.
-
-    Parameters
-    ----------
-    bit_error :
-        ``[post, pre, bit]``, relative error of each bit's current, 7 bits.
-    gain_error :
-        ``[post]``, relative error of each neuron's current-to-voltage gain.
-    offset :
-        ``[post]``, input offset of each activation pair [V].
-    """
-
-    bit_error: NDArray[np.float64]
-    gain_error: NDArray[np.float64]
-    offset: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        for name in _DRAW_ARRAYS:
-            array = np.array(getattr(self, name), dtype=np.float64)
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-        shape = self.bit_error.shape
-        if len(shape) != 3 or shape[2] != MAGNITUDE_BITS:
-            raise ValueError(
-                f"mixed-signal draw: bit_error must be [post, pre, {MAGNITUDE_BITS}], got shape {shape}"
-            )
-        for name in ("gain_error", "offset"):
-            if getattr(self, name).shape != shape[:1]:
-                raise ValueError(
-                    f"mixed-signal draw: {name} must have shape {shape[:1]}, got {getattr(self, name).shape}"
-                )
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons, the axis post."""
-        return int(self.bit_error.shape[0])
-
-    @property
-    def n_axons(self) -> int:
-        """Number of axons, the axis pre."""
-        return int(self.bit_error.shape[1])
-
-    def save(self, path: Path) -> None:
-        """Write the arrays to an ``.npz`` file; the same draw always gives the same bytes."""
-        with Path(path).open("wb") as file:
-            np.savez(file, **{name: getattr(self, name) for name in _DRAW_ARRAYS})
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
-        try:
-            with Path(path).open("rb") as file, np.load(file) as arrays:
-                return cls(**{name: arrays[name] for name in _DRAW_ARRAYS})
-        except (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: must be a saved draw of a mixed-signal array, got {error}") from error
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MixedSignalEvaluation:
-    """What an array gave for a batch of time steps.
-
-    Parameters
-    ----------
-    codes :
-        ``[step, post]``, output codes, int64 [LSB].
-    node_voltage :
-        ``[step, post]``, what the activation pair sees when the ADC samples [V]: signal, thermal noise,
-        offset and trim.
-    """
-
-    codes: NDArray[np.int64]
-    node_voltage: NDArray[np.float64]
-
-
-class MixedSignalNeuronBank:
-    """One manufactured array with weights, gain and trims in it.
-
-    Parameters
-    ----------
-    weights :
-        ``[post, pre]``, signed weight codes, -127 to 127.
-    gain, shift :
-        The node moves by ``gain / 2^shift`` LSB per unit of ``sum(x * w)``; 0 to 65535 and 0 to 63.
-    code_max :
-        Largest output code, 1 to 255.
-    offset_trim, gain_trim :
-        Signed trim codes, -128 to 127, one for all neurons or ``[post]``; 0 changes nothing.
-    noise_seed :
-        Seed of the thermal noise, 0 to 2^128 - 1; arrays of one chip need different seeds.
-
-    Raises ValueError for codes out of range and shapes that do not fit ``draw``.
-    """
-
-    def __init__(
-        self,
-        parameters: MixedSignalNeuronParameters,
-        draw: MixedSignalNeuronDraw,
-        *,
-        weights: ArrayLike,
-        gain: int,
-        shift: int,
-        code_max: int,
-        offset_trim: ArrayLike = 0,
-        gain_trim: ArrayLike = 0,
-        noise_seed: int,
-    ) -> None:
-        self.parameters = parameters
-        self.n_neurons, self.n_axons = draw.n_neurons, draw.n_axons
-        gain = _whole("gain", gain, 0, _GAIN_MAX)
-        shift = _whole("shift", shift, 0, _SHIFT_MAX)
-        self._code_max = _whole("code_max", code_max, 1, INPUT_LEVELS - 1)
-        self._noise_seed = _whole("noise_seed", noise_seed, 0, (1 << 128) - 1)
-        shape = (self.n_neurons, self.n_axons)
-        self._weights = effective_weights(
-            _codes("weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape), draw.bit_error
-        )
-        largest = (INPUT_LEVELS - 1) * np.abs(self._weights).sum(axis=1).max()
-        if largest >= _EXACT:
-            raise ValueError(
-                f"mixed-signal bank: a neuron's sum of weight magnitudes must be below "
-                f"{_EXACT / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB, "
-                f"got {largest / 2**GRID_BITS / (INPUT_LEVELS - 1):.0f} LSB"
-            )
-        offset_codes = _trim_codes("offset_trim", offset_trim, self.n_neurons)
-        gain_codes = _trim_codes("gain_trim", gain_trim, self.n_neurons)
-        self._lsb = parameters.lsb(self._code_max)
-        self._scale = gain * 2.0 ** -(GRID_BITS + shift)
-        self._neuron_gain = (1 + draw.gain_error) * (1 + gain_codes * parameters.gain_trim_step)
-        self._offset = (draw.offset + offset_codes * parameters.offset_trim_step) / self._lsb
-        self._trim_codes = int(np.abs(offset_codes).sum() + np.abs(gain_codes).sum())
-
-    def evaluate(self, input_codes: NDArray[np.integer], first_step: int = 0) -> MixedSignalEvaluation:
-        """Evaluate the neurons in each time step; step t of the batch is time step ``first_step + t``.
-
-        ``input_codes[step, pre]`` are 0 to 255. The result of a step does not depend on the batch it is in.
-        """
-        inputs = self._checked_inputs(input_codes)
-        first_step = _whole("first_step", first_step, 0, _STEP_MAX)
-        level = sum_products(inputs, self._weights) * self._scale * self._neuron_gain + self._offset
-        noise = self.parameters.noise_sigma / self._lsb
-        if noise:
-            level += noise * step_normals(self._noise_seed, first_step, len(inputs), self.n_neurons)
-        activated = saturate(level, self.parameters.linear_range / self._lsb)
-        return MixedSignalEvaluation(
-            codes=adc.convert(activated, self._code_max), node_voltage=level * self._lsb
-        )
-
-    def energy(
-        self,
-        input_codes: NDArray[np.integer],
-        codes: NDArray[np.integer],
-        *,
-        evaluation_time: float,
-    ) -> dict[str, float]:
-        """Return the energy [J] of the given steps by item of :data:`analog_models.charge.ITEMS`.
-
-        ``input_codes[step, pre]`` went in, ``codes[step, post]`` came out, and the currents flowed for
-        ``evaluation_time`` [s] in each step. Whether the array settles in that time is not checked; leakage,
-        weight memory and digital control are not in it.
-        """
-        inputs = self._checked_inputs(input_codes)
-        if codes.shape != (len(inputs), self.n_neurons):
-            raise ValueError(
-                f"mixed-signal bank: codes must have shape {(len(inputs), self.n_neurons)}, got {codes.shape}"
-            )
-        if not 0 < evaluation_time < math.inf:
-            raise ValueError(
-                f"mixed-signal bank: evaluation_time must be above 0 s and finite, got {evaluation_time}"
-            )
-        p = self.parameters
-        axon_drive = inputs.sum(axis=0, dtype=np.int64) / INPUT_LEVELS  # full-scale steps, [pre]
-        axon_units = np.abs(self._weights).sum(axis=0) / 2.0**GRID_BITS  # switched-on units, [pre]
-        line_capacitance = (
-            self.n_neurons * WEIGHT_MAX * p.unit_width * p.unit_length * p.process.gate_capacitance
-        )
-        uses = np.bincount(inputs.ravel(), minlength=INPUT_LEVELS)  # how often each input code came, [code]
-        line_swing = float(uses @ gate_swing(p.process, p.unit_ic, INPUT_LEVELS, p.temperature))
-
-        def flowing(current: float) -> float:
-            return bias_energy(p.supply, current, evaluation_time)
-
-        return {
-            "input_dac": flowing(p.input_current * float(axon_drive.sum())),
-            "mdac_gate": capacitor_energy(p.supply, line_capacitance, line_swing),
-            "mdac_bias": flowing(p.unit_current * float(axon_drive @ axon_units)),
-            "activation_bias": flowing(p.pair_current * codes.size),
-            "trim": flowing(p.trim_current * self._trim_codes * len(inputs)),
-            "reset": capacitor_energy(p.supply, p.node_capacitance, p.supply) * codes.size,
-            "adc": p.adc_energy * adc.decisions(self._code_max) / adc.REFERENCE_BITS * codes.size,
-        }
-
-    def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.uint8]:
-        n_steps = np.shape(input_codes)[0] if np.ndim(input_codes) else 1
-        inputs = _codes("input_codes", input_codes, 0, INPUT_LEVELS - 1, (n_steps, self.n_axons))
-        return inputs.astype(np.uint8, copy=False)
-
-
-def _whole(name: str, value: int, low: int, high: int) -> int:
-    """Return ``value`` as an int, if it is a whole number from ``low`` to ``high``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or not low <= number <= high:
-        raise ValueError(
-            f"mixed-signal bank: {name} must be a whole number from {low} to {high}, got {value!r}"
-        )
-    return number
-
-
-def _codes(name: str, values: ArrayLike, low: int, high: int, shape: tuple[int, ...]) -> NDArray[np.integer]:
-    """Return ``values`` as an array, if it has ``shape`` and whole numbers from ``low`` to ``high``."""
-    codes = np.asarray(values)
-    if codes.shape != shape:
-        raise ValueError(f"mixed-signal bank: {name} must have shape {shape}, got {codes.shape}")
-    if codes.dtype.kind not in "iu":
-        raise ValueError(f"mixed-signal bank: {name} must be integers, got {codes.dtype}")
-    if codes.size and not (low <= codes.min() and codes.max() <= high):
-        raise ValueError(
-            f"mixed-signal bank: {name} must be {low} to {high}, got {codes.min()} to {codes.max()}"
-        )
-    return codes
-
-
-def _trim_codes(name: str, values: ArrayLike, n_neurons: int) -> NDArray[np.int64]:
-    """Return trim codes ``[post]``; one number stands for all neurons."""
-    codes = np.full(n_neurons, values) if np.ndim(values) == 0 else values
-    return _codes(name, codes, _TRIM_MIN, _TRIM_MAX, (n_neurons,)).astype(np.int64)

@@ -1,11 +1,12 @@
-"""Physical quantities declared with unit, bounds and source, so that errors and help are made from them."""
+"""Parameters declared with what they may be, so that errors and help are made from the declaration."""
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
-__all__ = ["check_quantities", "quantity"]
+__all__ = ["check_quantities", "choice", "quantity"]
 
 
 def quantity(default: float, unit: str, low: float, high: float, description: str, source: str) -> Any:
@@ -21,10 +22,21 @@ def quantity(default: float, unit: str, low: float, high: float, description: st
     )
 
 
+def choice(default: str, allowed: Iterable[str], description: str) -> Any:
+    """Declare a dataclass field that holds one of the ``allowed`` names; its metadata says which."""
+    return dataclasses.field(
+        default=default, metadata={"allowed": tuple(allowed), "description": description}
+    )
+
+
 def check_quantities(owner: Any, where: str) -> None:
-    """Raise ValueError that names every declared quantity of dataclass ``owner`` outside its bounds."""
+    """Raise ValueError that names every declared field of dataclass ``owner`` that may not be what it is."""
     problems = []
     for field in dataclasses.fields(owner):
+        allowed_names = field.metadata.get("allowed")
+        if allowed_names and getattr(owner, field.name) not in allowed_names:
+            given = getattr(owner, field.name)
+            problems.append(f"{where}: {field.name} must be one of {', '.join(allowed_names)}, got {given!r}")
         if "unit" not in field.metadata:
             continue
         low, high, unit = (field.metadata[key] for key in ("low", "high", "unit"))

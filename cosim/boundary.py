@@ -1,10 +1,11 @@
 """Where the digital simulation and the analog models meet: which nets cross, and when they are read.
 
 The harness reads the ports of every analog array, and drives its ``output_codes``. Python is woken once per
-time step for all arrays together, in the cycle after ``evaluate`` rises: input codes, trims, gain and shift
-have been stable since ``reset`` rose. The codes written back show in the last cycle of ``convert``, which is
-when the digital side must sample them; until then it sees those of the step before. Weights are taken from
-the rows that the digital side wrote to the array, so a wrong load is seen.
+evaluation, of a time step or of a calibration, for all arrays together, in the cycle after ``evaluate``
+rises: input codes, trims, gain and shift have been stable since ``reset`` rose. The codes written back show
+in the last cycle of ``convert``, which is when the digital side must sample them; until then it sees those of
+the evaluation before. Weights are taken from the rows that the digital side wrote to the array, so a wrong
+load is seen.
 """
 
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = 
 def public_signals(chip: ChipParameters, path: Path) -> Path:
     """Write Verilator's list of the signals that Python touches, all in the harness; return ``path``."""
     lines = ["`verilator_config"]
-    names = ["rst", "wake", "done", "hung", "refused", "n_steps_done", "n_loads"]
+    names = ["rst", "wake", "done", "hung", "refused", "loading", "n_steps_done", "n_loads"]
     if isinstance(chip.tile.core.engine, AnalogArrayParameters):
         for x, y in chip.tile_addresses:
             names += [

@@ -1,8 +1,10 @@
 """A co-simulation as a job on disk: what the simulator plays, what models it is given, what came out."""
 
+import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import RtlBundle
 from rtl_gen.fabric.route import Address
+from rtl_gen.host.loader import Access, writes
 
 from . import simulator
 from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
@@ -23,20 +26,26 @@ from .simulator import SimulationError, SimulatorName, TraceFormat
 
 __all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
 
-_SENT, _RECEIVED, _STEP = 0, 1, 2
+_SENT, _RECEIVED, _STEP, _READ = 0, 1, 2, 3
 """Kinds of lines in the harness's log."""
 
 _RESULT = "result.npz"
 """What a finished run leaves; written last."""
 
+_SAVED = ("sent", "received", "step_cycles", "reads")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnalogArrays:
-    """The manufactured arrays behind a mixed-signal chip: one design, a draw and a noise seed per tile."""
+    """The manufactured arrays behind a mixed-signal chip: one design, a draw and a noise seed per tile.
+
+    ``evaluation_time`` [s] is how long their lines settle in each step; infinite: until they have.
+    """
 
     parameters: MixedSignalNeuronParameters
     draws: Mapping[Address, MixedSignalNeuronDraw]
     noise_seeds: Mapping[Address, int]
+    evaluation_time: float = math.inf
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,12 +56,14 @@ class CosimJob:
     ----------
     load_writes :
         Register writes (byte address, value) before the first step; the harness plays them over the bus.
+    calibration :
+        What the host does over the same bus before that; see :mod:`rtl_gen.host.loader`.
     stimulus :
         A list per time step of the flits that the host sends in it; steps after the last are empty.
     n_steps :
         How many steps to run.
     watchdog :
-        Cycles within which every step must end.
+        Cycles within which every step, and every search of a calibration, must end.
     stall :
         Both event streams of the host pause in a cycle with probability ``stall / 256``.
     """
@@ -64,6 +75,7 @@ class CosimJob:
     stimulus: Iterable[Iterable[int]]
     n_steps: int
     arrays: AnalogArrays | None = None
+    calibration: Iterable[Access] = ()
     watchdog: int = 100_000
     stall: int = 0
     trace: TraceFormat | None = None
@@ -82,12 +94,15 @@ class CosimResult:
         ``[step]``, clock cycles from the end of loading to the end of each step.
     trace :
         The waveform of the chip from reset on, if one was asked for.
+    reads :
+        What the host has read before the first step, in order.
     """
 
     sent: EventKeys
     received: EventKeys
     step_cycles: NDArray[np.int64]
     trace: Path | None
+    reads: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) -> CosimResult:
@@ -140,7 +155,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     )
     result = _read_log(folder / "events.txt", job, trace)
     with (folder / f"{_RESULT}.part").open("wb") as file:
-        np.savez(file, key=key, sent=result.sent, received=result.received, step_cycles=result.step_cycles)
+        np.savez(file, key=key, **{name: getattr(result, name) for name in _SAVED})
     (folder / f"{_RESULT}.part").replace(folder / _RESULT)
     return result
 
@@ -152,9 +167,7 @@ def _saved(path: Path, key: str, trace: Path | None) -> CosimResult | None:
         with path.open("rb") as file, np.load(file) as saved:
             if str(saved["key"]) != key:
                 return None
-            return CosimResult(
-                sent=saved["sent"], received=saved["received"], step_cycles=saved["step_cycles"], trace=trace
-            )
+            return CosimResult(trace=trace, **{name: saved[name] for name in _SAVED})
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
         return None  # damaged: as if it were not there
 
@@ -170,7 +183,8 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     dump = job.trace == "vcd" and job.simulator == "icarus"
     sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump))
     with (folder / "load.txt").open("w") as file:
-        file.writelines(f"{address:x} {value:x}\n" for address, value in job.load_writes)
+        accesses = chain(job.calibration, writes(job.load_writes))
+        file.writelines(f"{kind:x} {address:x} {value:x}\n" for kind, address, value in accesses)
     with (folder / "stimulus.txt").open("w") as file:
         file.writelines(_stimulus_lines(job.stimulus, job.n_steps))
     write_array_jobs(_array_jobs(job), folder)
@@ -204,6 +218,7 @@ def _array_jobs(job: CosimJob) -> list[ArrayJob]:
             draw=draw,
             noise_seed=job.arrays.noise_seeds[x, y],
             code_max=job.chip.event_format.payload_max,
+            evaluation_time=job.arrays.evaluation_time,
         )
         for (x, y), draw in job.arrays.draws.items()
     ]
@@ -233,4 +248,5 @@ def _read_log(path: Path, job: CosimJob, trace: Path | None) -> CosimResult:
         received=keys(_RECEIVED, x=x, y=y),
         step_cycles=word[kind == _STEP],
         trace=trace,
+        reads=word[kind == _READ],
     )

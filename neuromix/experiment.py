@@ -10,9 +10,10 @@ from analog_models.neuron import MixedSignalNeuronBank
 from cosim.job import AnalogArrays
 from rtl_gen.chip import ChipParameters
 
-from .config import ExperimentConfig
+from .calibration import CalibrationPlan, Trims, find_trims, plan_calibration
+from .config import Cifar10Data, DigitsData, ExperimentConfig, IdxData
 from .mapping import MappedNetwork, Position, map_network
-from .network.datasets import Dataset, load_digits, load_idx, to_codes
+from .network.datasets import Dataset, load_cifar10, load_digits, load_idx, to_codes
 from .network.network import Network
 from .network.quantize import QuantizedNetwork, quantize
 from .reference import CoreModel, array_banks, array_models, digital_models, draw_arrays
@@ -29,6 +30,9 @@ class BackEnd:
     models: Mapping[Position, CoreModel]
     arrays: AnalogArrays | None = None
     banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
+    calibration: CalibrationPlan | None = None
+    trims: Trims = field(default_factory=dict)
+    """Those that the calibration finds; empty without one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +60,7 @@ def prepare(config: ExperimentConfig) -> Experiment:
     Raises NetworkFileError, DatasetError or MappingError.
     """
     network = Network.load(config.network)
-    dataset = load_digits() if config.data.kind == "digits" else load_idx(config.data.path)
+    dataset = _load_data(config.data)
     _check_sizes(config, network, dataset)
     n_images = len(dataset.test_labels) if config.images == "all" else config.images
     if n_images > len(dataset.test_labels):
@@ -82,6 +86,16 @@ def prepare(config: ExperimentConfig) -> Experiment:
     )
 
 
+def _load_data(data: DigitsData | IdxData | Cifar10Data) -> Dataset:
+    match data:
+        case DigitsData():
+            return load_digits()
+        case IdxData():
+            return load_idx(data.path)
+        case Cifar10Data():
+            return load_cifar10(data.path)
+
+
 def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -> None:
     for what, have, need in (
         ("inputs", network.n_inputs, dataset.n_pixels),
@@ -93,8 +107,20 @@ def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -
 
 def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
     chip = mapped.chip(mapped.engine(name, config))
-    if name != "mixed_signal" or config.back_ends.mixed_signal is None:
+    array = config.back_ends.mixed_signal
+    if name != "mixed_signal" or array is None:
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
-    arrays = draw_arrays(mapped, config.back_ends.mixed_signal.neuron, config.seed)
-    banks = array_banks(mapped, arrays)
-    return BackEnd(name=name, chip=chip, models=array_models(mapped, banks), arrays=arrays, banks=banks)
+    evaluation_time = array.settle_cycles / config.chip.clock
+    arrays = draw_arrays(mapped, array.neuron, config.seed, evaluation_time)
+    plan = plan_calibration(mapped, array.neuron) if array.calibrate else None
+    trims = find_trims(mapped, arrays, plan) if plan else {}
+    banks = array_banks(mapped, arrays, trims)
+    return BackEnd(
+        name=name,
+        chip=chip,
+        models=array_models(mapped, banks),
+        arrays=arrays,
+        banks=banks,
+        calibration=plan,
+        trims=trims,
+    )

@@ -5,6 +5,7 @@ long (simulation) is not repeated while nothing that it depends on has changed.
 """
 
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -22,12 +23,20 @@ from cosim.activity import Activity, read_saif, read_vcd
 from cosim.events import up_to_step
 from cosim.job import CosimJob, CosimResult, run_cosim
 from cosim.lint import lint
-from cosim.simulator import SIMULATORS, SimulationError, SimulatorName, TraceFormat, find_simulator
+from cosim.simulator import (
+    SIMULATORS,
+    SimulationError,
+    SimulatorName,
+    TraceFormat,
+    find_simulator,
+    stop_all,
+)
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
 
 from .agreement import SimulatedRun, compare_events, host_outputs
+from .calibration import read_trims, trim_words
 from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
 from .energy.netlist import find_yosys, read_inventory
@@ -185,15 +194,23 @@ def co_simulate(
 ) -> list[SimulatedRun]:
     """Co-simulate the back ends, several at a time, and compare each with its golden model.
 
+    A chip that calibrates itself must find the golden model's trims, or SimulationError is raised.
     ``simulators`` runs every back end on these instead of what the experiment says.
     """
 
     def simulate(back_end: str, simulator: SimulatorName) -> SimulatedRun:
         reference = references[back_end]
         job = cosim_job(
-            experiment, back_end, bundles[back_end], simulator, experiment.codes, reference.n_steps
+            experiment,
+            back_end,
+            bundles[back_end],
+            simulator,
+            experiment.codes,
+            reference.n_steps,
+            calibrate=True,
         )
         result = run_cosim(job, folder / f"{back_end}-{simulator}", cache, fresh=fresh)
+        _check_trims(experiment, back_end, result, f"{back_end} on {simulator}")
         outputs = host_outputs(experiment.mapped, result.received, len(experiment.labels))
         return SimulatedRun(
             back_end=back_end,
@@ -224,7 +241,8 @@ def estimate(
 
     The steps counted are those in which every layer works on an image: a run stopped before them is
     subtracted from one stopped after them. Chips that were ``agreeing`` with their golden models must do so
-    here as well, or SimulationError is raised; the energy of others is counted for what they do.
+    here as well, or SimulationError is raised; the energy of others is counted for what they do. A chip that
+    calibrates itself gets its trims from the host here, as after a power-up that need not calibrate again.
     """
     config, mapped = experiment.config, experiment.mapped
     table = load_table(config.energy.table)
@@ -329,15 +347,21 @@ def cosim_job(
     n_steps: int,
     *,
     trace: TraceFormat | None = None,
+    calibrate: bool = False,
 ) -> CosimJob:
-    """Return the job that plays activation ``codes`` [image, input] into the chip of a back end."""
+    """Return the job that plays activation ``codes`` [image, input] into the chip of a back end.
+
+    A chip that can find its trims does so first if it shall ``calibrate``; otherwise the host loads them.
+    """
     mapped = experiment.mapped
-    chip = experiment.back_ends[back_end].chip
+    chip, plan = experiment.back_ends[back_end].chip, experiment.back_ends[back_end].calibration
+    trims = {} if calibrate else trim_words(experiment.back_ends[back_end].trims)
     return CosimJob(
         chip=chip,
         bundle=bundle,
         simulator=simulator,
-        load_writes=load_writes(mapped.memory_images(chip)),
+        load_writes=load_writes(mapped.memory_images(chip, trims)),
+        calibration=plan.accesses(mapped, chip) if plan and calibrate else (),
         stimulus=(mapped.input_flits(row) for row in codes),
         n_steps=n_steps,
         arrays=experiment.back_ends[back_end].arrays,
@@ -371,6 +395,9 @@ def _in_parallel(tasks: Mapping[str, Callable[[], Any]], action: str, progress: 
                 future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            while any(future.running() for future in futures.values()):
+                stop_all()  # again and again: a task may be about to start its simulator
+                time.sleep(0.05)
             raise
     return {name: future.result() for name, future in futures.items()}
 
@@ -380,6 +407,19 @@ def _check_traced(reference: ReferenceRun, result: CosimResult, n_steps: int, wh
     shorter = up_to_step(reference.events, n_steps)
     if not np.array_equal(shorter, result.sent):
         raise SimulationError(f"{what}: must send the {len(shorter)} events of the golden model, got others")
+
+
+def _check_trims(experiment: Experiment, back_end: str, result: CosimResult, what: str) -> None:
+    """Raise SimulationError if a chip has found other trims than the golden model."""
+    expected = experiment.back_ends[back_end].trims
+    if not expected:
+        return
+    found = read_trims(experiment.mapped, result.reads)
+    n_wrong = sum(int((found[place] != trims).any(axis=1).sum()) for place, trims in expected.items())
+    if n_wrong:
+        raise SimulationError(
+            f"{what}: must find the trims of the golden model, got others for {n_wrong} neurons"
+        )
 
 
 def _read_activity(trace: Path | None) -> Activity:

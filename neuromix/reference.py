@@ -1,5 +1,6 @@
 """Golden model: a mapped network run without RTL, event by event and bit for bit what the chip must give."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,10 +71,16 @@ def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:
     return {core.position: model(core) for core in mapped.cores}
 
 
-def draw_arrays(mapped: MappedNetwork, parameters: MixedSignalNeuronParameters, seed: int) -> AnalogArrays:
+def draw_arrays(
+    mapped: MappedNetwork,
+    parameters: MixedSignalNeuronParameters,
+    seed: int,
+    evaluation_time: float = math.inf,
+) -> AnalogArrays:
     """Return the analog arrays of one manufactured chip, and the seeds of their noise.
 
-    An array's draw and noise depend on ``seed`` and its place among the cores, on nothing else.
+    An array's draw and noise depend on ``seed`` and its place among the cores, on nothing else. Its lines
+    settle for ``evaluation_time`` [s] in each step.
     """
     draws, noises = (sequence.spawn(len(mapped.cores)) for sequence in np.random.SeedSequence(seed).spawn(2))
     return AnalogArrays(
@@ -86,11 +93,19 @@ def draw_arrays(mapped: MappedNetwork, parameters: MixedSignalNeuronParameters, 
             core.position: int(noise.generate_state(1, np.uint64)[0])
             for core, noise in zip(mapped.cores, noises, strict=True)
         },
+        evaluation_time=evaluation_time,
     )
 
 
-def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, MixedSignalNeuronBank]:
-    """Return every core's manufactured array with its weights in it; unused neurons have none."""
+def array_banks(
+    mapped: MappedNetwork, arrays: AnalogArrays, trims: Mapping[Position, NDArray[np.int64]] | None = None
+) -> dict[Position, MixedSignalNeuronBank]:
+    """Return every core's manufactured array with its weights in it; unused neurons have none.
+
+    ``trims[position]`` are a core's (offset, gain) trim codes [neuron, 2]; all 0 without them.
+    """
+    trims = trims or {}
+    none = np.zeros((mapped.n_neurons, 2), dtype=np.int64)
 
     def bank(core: MappedCore) -> MixedSignalNeuronBank:
         weights = np.zeros((mapped.n_neurons, mapped.n_axons), dtype=np.int64)
@@ -101,7 +116,10 @@ def array_banks(mapped: MappedNetwork, arrays: AnalogArrays) -> dict[Position, M
             gain=core.gain,
             shift=core.shift,
             code_max=mapped.event_format.payload_max,
+            offset_trim=trims.get(core.position, none)[:, 0],
+            gain_trim=trims.get(core.position, none)[:, 1],
             noise_seed=arrays.noise_seeds[core.position],
+            evaluation_time=arrays.evaluation_time,
         )
 
     return {core.position: bank(core) for core in mapped.cores}

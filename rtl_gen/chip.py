@@ -1,8 +1,10 @@
 """Chip: a mesh of tiles, the time-step barrier and the host side. The top component."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +16,7 @@ from .host.axi_lite import AxiLiteSignature, HostRegisters
 from .host.event_port import AxiStreamSignature, EventEgress, EventIngress, beat_width
 from .host.registers import RegisterMap, chip_registers
 from .instance import place
-from .signatures import share
+from .signatures import TRIMS, CalibrationSignature, share
 from .tile import TileParameters
 
 __all__ = ["TILE_MODULE", "Chip", "ChipParameters", "tile_name"]
@@ -59,6 +61,7 @@ class ChipParameters:
             mesh_height=self.mesh_height,
             n_axons=engine.n_axons,
             n_neurons=engine.n_neurons,
+            calibrated=engine.calibrated,
         )
 
     def create(self) -> "Chip":
@@ -146,4 +149,10 @@ class Chip(wiring.Component):
                 tile.load_y.eq(registers.load_y),
             ]
             share(m, registers.load, tile.load)
+        if self.parameters.tile.core.engine.calibrated:
+            trims = Signal(TRIMS.size)
+            for tile in tiles.values():
+                share(m, registers.calibration, tile.calibration, CalibrationSignature())
+            addressed = (Value.cast(tile.calibration.trims) for tile in tiles.values())
+            m.d.comb += [trims.eq(reduce(or_, addressed)), registers.calibration.trims.eq(trims)]
         return m

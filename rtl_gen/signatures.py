@@ -1,15 +1,36 @@
 """Interfaces between blocks that are written apart: events, memory loading, compute engines."""
 
 from amaranth.hdl import Module, unsigned
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .formats import EventFormat
 
-__all__ = ["LOAD_WORD_WIDTH", "EngineSignature", "LoadSignature", "LoadTarget", "SettingsRow", "share"]
+__all__ = [
+    "LOAD_WORD_WIDTH",
+    "REPEATS_LOG2_WIDTH",
+    "TRIMS",
+    "TRIM_WIDTH",
+    "CalibrationSignature",
+    "EngineSignature",
+    "LoadSignature",
+    "LoadTarget",
+    "SettingsRow",
+    "calibration_port",
+    "share",
+]
 
 LOAD_WORD_WIDTH = 32
 """Width of one write on the load bus [bits]."""
+
+TRIM_WIDTH = 8
+"""Width of each of a neuron's two trim codes, signed [bits]."""
+
+TRIMS = data.StructLayout({"offset": TRIM_WIDTH, "gain": TRIM_WIDTH})
+"""A neuron's trim codes, as on the load bus: two's complement, offset low."""
+
+REPEATS_LOG2_WIDTH = 3
+"""Width of the exponent that says how often a calibration evaluates for each bit [bits]."""
 
 
 class LoadTarget:
@@ -67,6 +88,38 @@ class LoadSignature(wiring.Signature):
         )
 
 
+class CalibrationSignature(wiring.Signature):
+    """Command of a calibration, and the trims that it leaves; seen from the host.
+
+    Members
+    -------
+    start : Out(1)
+        Strobe: search one kind of trim, see :class:`~rtl_gen.boundary.calibration.TrimSearch`. Only while
+        nothing is busy, and while no time step is open that has had an event or is closed.
+    trim, threshold, repeats_log2, lowered_by : Out
+        What to search; still from ``start`` until the engine is no longer busy.
+    trims : In(TRIMS)
+        Trims of the neuron in ``row`` of the load bus, combinationally.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "start": Out(1),
+                "trim": Out(1),
+                "threshold": Out(8),
+                "repeats_log2": Out(REPEATS_LOG2_WIDTH),
+                "lowered_by": Out(8),
+                "trims": In(TRIMS),
+            }
+        )
+
+
+def calibration_port(calibrated: bool) -> dict[str, wiring.Member]:
+    """Return the member ``calibration`` of a block that has one."""
+    return {"calibration": In(CalibrationSignature())} if calibrated else {}
+
+
 class EngineSignature(wiring.Signature):
     """What turns the events of one time step into the codes of the next; seen from the engine.
 
@@ -108,7 +161,16 @@ class EngineSignature(wiring.Signature):
         )
 
 
-def share(m: Module, source: wiring.PureInterface, sink: wiring.PureInterface) -> None:
-    """Drive every member of the load bus ``sink`` from ``source``, which may drive several."""
-    for name in LoadSignature().members:
-        m.d.comb += getattr(sink, name).eq(getattr(source, name))
+def share(
+    m: Module,
+    source: wiring.PureInterface,
+    sink: wiring.PureInterface,
+    signature: wiring.Signature | None = None,
+) -> None:
+    """Drive every member that goes out to ``sink`` from ``source``, which may drive several.
+
+    They are load busses, or of another ``signature``.
+    """
+    for name, member in (signature or LoadSignature()).members.items():
+        if member.flow == Out:
+            m.d.comb += getattr(sink, name).eq(getattr(source, name))

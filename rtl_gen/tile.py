@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .fabric.router import Router
 from .neuron.core import Core, CoreParameters
-from .signatures import LoadSignature, share
+from .signatures import CalibrationSignature, LoadSignature, calibration_port, share
 
 __all__ = ["LINKS", "Tile", "TileParameters"]
 
@@ -44,6 +44,9 @@ class Tile(wiring.Component):
         See :class:`~rtl_gen.neuron.core.Core`.
     load, load_x, load_y : In
         The load bus and the tile that it addresses.
+    calibration : In(CalibrationSignature)
+        Only with a core that is calibrated. Starts in every tile; shows trims, or 0 in tiles that the load
+        bus does not address.
     sent, sent_flit, received, received_event : Out
         Probes for verification: strobes, and the events that enter and leave the fabric at this tile.
     """
@@ -75,6 +78,7 @@ class Tile(wiring.Component):
                 "sent_flit": Out(unsigned(event_format.flit_width)),
                 "received": Out(1),
                 "received_event": Out(unsigned(event_format.event.size)),
+                **calibration_port(parameters.core.engine.calibrated),
             }
         )
 
@@ -105,4 +109,8 @@ class Tile(wiring.Component):
         selected = (self.load_x == self.x) & (self.load_y == self.y)
         share(m, self.load, core.load)
         m.d.comb += core.load.strobe.eq(self.load.strobe & selected)
+        if self.parameters.core.engine.calibrated:
+            share(m, self.calibration, core.calibration, CalibrationSignature())
+            with m.If(selected):
+                m.d.comb += self.calibration.trims.eq(core.calibration.trims)
         return m

@@ -56,6 +56,7 @@ ready() { complete "$purpose" || complete test; }
 missing_packages() {
   has iverilog || echo iverilog
   has yosys || echo yosys
+  [ "$purpose" = run ] || has ngspice || echo ngspice
   has g++ || echo g++
   has make || echo make
   [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/ssl/cert.pem ] || echo ca-certificates

@@ -12,6 +12,7 @@ from analog_models.neuron import MixedSignalNeuronParameters
 from cosim.job import AnalogArrays, CosimJob, CosimResult
 from cosim.simulator import SimulatorName
 from neuromix.agreement import Comparison
+from neuromix.calibration import CalibrationPlan, find_trims, plan_calibration, trim_words
 from neuromix.config.experiment import ChipConfig
 from neuromix.mapping import MappedNetwork, Position, map_network
 from neuromix.network.convolution import Convolution
@@ -20,6 +21,7 @@ from neuromix.network.quantize import quantize
 from neuromix.reference import (
     CoreModel,
     ReferenceRun,
+    array_banks,
     array_models,
     digital_models,
     draw_arrays,
@@ -51,43 +53,34 @@ BACK_ENDS: dict[str, tuple[type[EngineParameters], dict[str, int]]] = {
         AnalogArrayParameters,
         {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4},
     ),
+    "calibrated": (
+        AnalogArrayParameters,
+        {"reset_cycles": 1, "settle_cycles": 3, "convert_cycles": 2, "calibrated": True},
+    ),
 }
 """Engines of the chips, by name."""
-
-TRIM_BYTE = 0xFF
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChipCase:
-    """A chip with a network on it; ``trims[position]`` are (offset, gain) codes [neuron, 2]."""
+    """A chip with a network on it; ``trims[position]`` are (offset, gain) codes [neuron, 2].
+
+    With a ``plan`` the trims are those that the chip finds, otherwise the host loads them.
+    """
 
     mapped: MappedNetwork
     chip: ChipParameters
     codes: NDArray[np.uint8]
     arrays: AnalogArrays | None = None
     trims: Mapping[Position, NDArray[np.int64]] = field(default_factory=dict)
+    plan: CalibrationPlan | None = None
 
     @property
     def models(self) -> dict[Position, CoreModel]:
         """What each core computes: integers, or the manufactured arrays with noise, mismatch and trims."""
         if self.arrays is None:
             return digital_models(self.mapped)
-        banks = {}
-        for core in self.mapped.cores:
-            weights = np.zeros((self.mapped.n_neurons, self.mapped.n_axons), dtype=np.int64)
-            weights[: core.n_neurons] = core.weights
-            trims = self.trims.get(core.position, np.zeros((self.mapped.n_neurons, 2), dtype=np.int64))
-            banks[core.position] = self.arrays.parameters.bank(
-                self.arrays.draws[core.position],
-                weights=weights,
-                gain=core.gain,
-                shift=core.shift,
-                code_max=self.mapped.event_format.payload_max,
-                offset_trim=trims[:, 0],
-                gain_trim=trims[:, 1],
-                noise_seed=self.arrays.noise_seeds[core.position],
-            )
-        return array_models(self.mapped, banks)
+        return array_models(self.mapped, array_banks(self.mapped, self.arrays, self.trims))
 
     def reference(self) -> ReferenceRun:
         """Return what the chip must do."""
@@ -95,10 +88,7 @@ class ChipCase:
 
     def job(self, bundle: RtlBundle, simulator: SimulatorName, **changes: Any) -> CosimJob:
         """Return the run of this chip, that can be run more than once."""
-        words = {
-            position: (trims[:, 0] & TRIM_BYTE) | (trims[:, 1] & TRIM_BYTE) << 8
-            for position, trims in self.trims.items()
-        }
+        words = trim_words(self.trims) if self.plan is None else {}
         job = CosimJob(
             chip=self.chip,
             bundle=bundle,
@@ -107,6 +97,7 @@ class ChipCase:
             stimulus=tuple(tuple(self.mapped.input_flits(sample)) for sample in self.codes),
             n_steps=len(self.codes) + self.mapped.depth,
             arrays=self.arrays,
+            calibration=tuple(self.plan.accesses(self.mapped, self.chip)) if self.plan else (),
             watchdog=2000,
         )
         return replace(job, **changes)
@@ -207,10 +198,11 @@ def chip_case(back_end: str, mapped: MappedNetwork | None = None, *, seed: int =
         n_neurons=mapped.n_neurons,
         **sizes,
     )
-    analog = kind is AnalogArrayParameters
-    return ChipCase(
-        mapped=mapped,
-        chip=mapped.chip(engine),
-        codes=random_codes(mapped),
-        arrays=draw_arrays(mapped, MixedSignalNeuronParameters(), seed) if analog else None,
-    )
+    case = ChipCase(mapped=mapped, chip=mapped.chip(engine), codes=random_codes(mapped))
+    if kind is not AnalogArrayParameters:
+        return case
+    arrays = draw_arrays(mapped, MixedSignalNeuronParameters(), seed)
+    if not engine.calibrated:
+        return replace(case, arrays=arrays)
+    plan = plan_calibration(mapped, arrays.parameters, repeats_log2=3)
+    return replace(case, arrays=arrays, plan=plan, trims=find_trims(mapped, arrays, plan))

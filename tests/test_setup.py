@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ("iverilog", "yosys", "g++", "make")
+TOOLS = ("iverilog", "yosys", "ngspice", "g++", "make")
 NEEDED_BY_THE_SCRIPT = ("bash", "cat", "dirname", "env", "rm", "sha256sum", "tr", "mkdir", "cp", "chmod")
 
 FAKE_PYTHON = """\
@@ -21,7 +21,7 @@ esac
 FAKE_APT = """\
 for package in "$@"; do
   case $package in
-    iverilog | yosys | g++ | make) cp "$MACHINE/bin/true" "$MACHINE/bin/$package" ;;
+    iverilog | yosys | ngspice | g++ | make) cp "$MACHINE/bin/true" "$MACHINE/bin/$package" ;;
     python3) cp "$MACHINE/fake-python" "$MACHINE/bin/python3" ;;
   esac
 done
@@ -147,6 +147,14 @@ def test_only_missing_packages_are_installed(machine: Machine) -> None:
         "apt-get -qq -o DPkg::Lock::Timeout=300 update",
         "apt-get -qq -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends iverilog yosys",
     ]
+
+
+def test_ngspice_is_installed_for_tests_alone(machine: Machine) -> None:
+    machine.remove("ngspice")
+    machine.setup("run")
+    assert not [call for call in machine.calls if "apt-get" in call]
+    machine.setup("test")
+    assert machine.calls[1].endswith("install --yes --no-install-recommends ngspice")
 
 
 def test_python_is_installed_when_none_serves(machine: Machine) -> None:

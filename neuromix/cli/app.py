@@ -9,8 +9,20 @@ from typer.core import TyperGroup
 
 from cosim.simulator import SimulationError, SimulatorNotFoundError
 
+from ..characterize.ngspice import NgspiceError, NgspiceNotFoundError
 from ..energy.netlist import YosysNotFoundError
-from . import cosim, energy, generate, report, run, schema
+from . import (
+    calibrate,
+    characterize,
+    cosim,
+    energy,
+    generate,
+    montecarlo,
+    report,
+    reproduce,
+    run,
+    schema,
+)
 from . import list as list_
 from .console import talk
 from .verdict import FAILED
@@ -20,6 +32,18 @@ __all__ = ["app", "main"]
 BAD_INPUT = 2
 INTERRUPTED = 130
 DEBUG = "NEUROMIX_DEBUG"
+
+
+_REPORTED = (
+    ValueError,
+    OSError,
+    SimulatorNotFoundError,
+    YosysNotFoundError,
+    NgspiceNotFoundError,
+    NgspiceError,
+    SimulationError,
+)
+"""Failures whose message is all that the user needs."""
 
 
 class _Reporting(TyperGroup):
@@ -35,7 +59,7 @@ class _Reporting(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise
-        except (ValueError, OSError, SimulatorNotFoundError, YosysNotFoundError, SimulationError) as error:
+        except _REPORTED as error:
             if DEBUG in os.environ:
                 raise
             talk(_message(error))
@@ -62,8 +86,12 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("generate")(generate.generate)
 app.command("cosim")(cosim.cosim)
+app.command("calibrate")(calibrate.calibrate)
 app.command("energy")(energy.energy)
+app.command("characterize")(characterize.characterize)
+app.command("montecarlo")(montecarlo.montecarlo)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
 app.command("schema")(schema.print_schema)
 app.command("list")(list_.list_experiments)
 

@@ -22,12 +22,15 @@ __all__ = [
     "Json",
     "Seed",
     "Simulator",
+    "one_of",
     "read_experiment",
     "retyped",
 ]
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a parser that takes one of ``choices``."""
+
     def parse(text: str) -> str:
         if text not in choices:
             raise typer.BadParameter(f"must be one of {', '.join(choices)}, got {text!r}")
@@ -85,7 +88,7 @@ FromStep = Annotated[
     typer.Option(
         "--from",
         metavar="STEP",
-        parser=_one_of(STEPS),
+        parser=one_of(STEPS),
         help=f"Do this step and all after it again: {', '.join(STEPS)}.",
         show_default="the first step that is not up to date",
     ),
@@ -95,7 +98,7 @@ Simulator = Annotated[
     typer.Option(
         "--simulator",
         metavar="NAME",
-        parser=_one_of(SIMULATORS),
+        parser=one_of(SIMULATORS),
         help=f"Run every back end on this one: {', '.join(SIMULATORS)}.",
         show_default="as in the file",
     ),

@@ -3,6 +3,7 @@
 from .experiment import (
     BackEnds,
     ChipConfig,
+    Cifar10Data,
     CoreConfig,
     CosimConfig,
     DigitsData,
@@ -15,13 +16,15 @@ from .experiment import (
     SerialBackEnd,
     Simulator,
 )
-from .load import json_schema, load_experiment
+from .load import json_schema, load_document, load_experiment
 from .problems import ExperimentError, Problem
+from .quantity import Quantity
 from .shipped import find_experiment, shipped_experiments
 
 __all__ = [
     "BackEnds",
     "ChipConfig",
+    "Cifar10Data",
     "CoreConfig",
     "CosimConfig",
     "DigitsData",
@@ -33,10 +36,12 @@ __all__ = [
     "MixedSignalBackEnd",
     "ParallelBackEnd",
     "Problem",
+    "Quantity",
     "SerialBackEnd",
     "Simulator",
     "find_experiment",
     "json_schema",
+    "load_document",
     "load_experiment",
     "shipped_experiments",
 ]

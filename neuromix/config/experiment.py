@@ -30,6 +30,7 @@ from .quantity import Quantity, requirement
 __all__ = [
     "BackEnds",
     "ChipConfig",
+    "Cifar10Data",
     "CoreConfig",
     "CosimConfig",
     "DigitsData",
@@ -132,6 +133,15 @@ class IdxData(Section):
     )
 
 
+class Cifar10Data(Section):
+    """CIFAR-10 in its binary files: colour images of 32 x 32 pixels, 3,072 inputs."""
+
+    kind: Literal["cifar10"]
+    path: Annotated[Path, AfterValidator(_from_file)] = Field(
+        description="Folder of data_batch_*.bin and test_batch.bin; relative to the experiment file."
+    )
+
+
 class MeshConfig(Section):
     """How many tiles the chip has."""
 
@@ -184,6 +194,10 @@ class MixedSignalBackEnd(Section):
     reset_cycles: Whole = Field(default=1, ge=1, le=1000, description="Clock cycles of the reset phase.")
     convert_cycles: Whole = Field(
         default=8, ge=1, le=1000, description="Clock cycles of a conversion by the ADC."
+    )
+    calibrate: StrictBool = Field(
+        default=False,
+        description="Whether the chip has the hardware to trim its neurons, and does so after reset.",
     )
     neuron: Annotated[MixedSignalNeuronParameters, FromFile()] = Field(
         default_factory=MixedSignalNeuronParameters, description="Physics of the analog neurons."
@@ -269,7 +283,7 @@ class ExperimentConfig(Section):
     network: Annotated[Path, BeforeValidator(ShippedOrPath("network", NETWORKS, ".npz"))] = Field(
         description="Trained network: a shipped name, or the path of an .npz relative to the experiment file."
     )
-    data: DigitsData | IdxData = Field(discriminator="kind", description="Images to classify.")
+    data: DigitsData | IdxData | Cifar10Data = Field(discriminator="kind", description="Images to classify.")
     images: Annotated[
         Annotated[int, Strict(), Field(ge=1)] | Literal["all"], Says("a whole number of at least 1, or 'all'")
     ] = Field(default="all", description="How many test images are classified.")

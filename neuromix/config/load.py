@@ -5,16 +5,18 @@ import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .document import Document, KeyPath, dotted, read_document
 from .experiment import ExperimentConfig
 from .problems import ExperimentError, Problem
 
-__all__ = ["json_schema", "load_experiment"]
+__all__ = ["json_schema", "load_document", "load_experiment"]
+
+Config = TypeVar("Config", bound=BaseModel)
 
 _REQUIREMENTS = {
     "bool_type": "true or false",
@@ -40,15 +42,22 @@ def load_experiment(path: Path, overrides: Mapping[str, object] = MappingProxyTy
     Relative paths, in the file or in ``overrides``, count from the folder of the file. Raises
     ExperimentError, which lists every problem of the file.
     """
+    return load_document(ExperimentConfig, path, overrides)
+
+
+def load_document(
+    model: type[Config], path: Path, overrides: Mapping[str, object] = MappingProxyType({})
+) -> Config:
+    """Read the file ``path`` as any ``model``; all else is as for :func:`load_experiment`."""
     document = read_document(path)
     document.override(overrides)
     problems = document.problems
     try:
-        config = ExperimentConfig.model_validate(document.values, context={"folder": path.parent})
+        config = model.model_validate(document.values, context={"folder": path.parent})
     except ValidationError as error:
         unread = {(problem.place, problem.path) for problem in problems}
         found = [
-            _problem(document, details)
+            _problem(document, details, json_schema(model))
             for details in error.errors(include_url=False)
             if not _counts_only_valid_entries(details)
         ]
@@ -59,9 +68,9 @@ def load_experiment(path: Path, overrides: Mapping[str, object] = MappingProxyTy
 
 
 @functools.cache
-def json_schema() -> dict[str, Any]:
+def json_schema(model: type[BaseModel] = ExperimentConfig) -> dict[str, Any]:
     """Return the JSON schema of experiment files, by which editors check and complete them."""
-    schema = ExperimentConfig.model_json_schema()
+    schema = model.model_json_schema()
     for section in (schema, *schema["$defs"].values()):
         for declared in section.get("properties", {}).values():
             if declared.get("range"):
@@ -76,7 +85,7 @@ def _counts_only_valid_entries(details: ErrorDetails) -> bool:
     return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
-def _problem(document: Document, details: ErrorDetails) -> Problem:
+def _problem(document: Document, details: ErrorDetails, schema: dict[str, Any]) -> Problem:
     """Say in our words what pydantic found."""
     kind, given = details["type"], details["input"]
     context: dict[str, Any] = details.get("ctx", {})
@@ -85,13 +94,13 @@ def _problem(document: Document, details: ErrorDetails) -> Problem:
         path, given = (*path, context["discriminator"].strip("'")), context.get("tag")
 
     if kind == "extra_forbidden":
-        message = f"unknown key; {_suggestion(path)}"
+        message = f"unknown key; {_suggestion(schema, path)}"
     elif kind in ("missing", "union_tag_not_found"):
         message = "must be given, got nothing"
     elif kind == "value_error":
         message = str(context["error"]).partition(": ")[2]
     else:
-        wanted = _REQUIREMENTS[kind].format(**context, bounds=_bounds(path))
+        wanted = _REQUIREMENTS[kind].format(**context, bounds=_bounds(schema, path))
         message = f"must be {wanted}, got {_shown(given)}"
     return Problem(document.place(path), dotted(path), message)
 
@@ -110,9 +119,8 @@ def _written_path(values: object, location: KeyPath) -> KeyPath:
     return path
 
 
-def _declarations(path: KeyPath) -> Iterator[dict[str, Any]]:
-    """Yield every part of the schema that can stand at ``path``."""
-    schema = json_schema()
+def _declarations(schema: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
+    """Yield every part of ``schema`` that can stand at ``path``."""
 
     def expanded(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield node
@@ -124,20 +132,20 @@ def _declarations(path: KeyPath) -> Iterator[dict[str, Any]]:
     if not path:
         yield from expanded(schema)
         return
-    for parent in _declarations(path[:-1]):
+    for parent in _declarations(schema, path[:-1]):
         declared = parent.get("properties", {}).get(path[-1])
         if declared is not None:
             yield from expanded(declared)
 
 
-def _suggestion(path: KeyPath) -> str:
-    known = {key: None for parent in _declarations(path[:-1]) for key in parent.get("properties", {})}
+def _suggestion(schema: dict[str, Any], path: KeyPath) -> str:
+    known = {key: None for parent in _declarations(schema, path[:-1]) for key in parent.get("properties", {})}
     close = difflib.get_close_matches(str(path[-1]), known, n=1)
     return f"did you mean {close[0]}?" if close else f"known here: {', '.join(known) or 'none'}"
 
 
-def _bounds(path: KeyPath) -> str:
-    for declared in _declarations(path):
+def _bounds(schema: dict[str, Any], path: KeyPath) -> str:
+    for declared in _declarations(schema, path):
         low, high = declared.get("minimum"), declared.get("maximum")
         if low is not None:
             return f" of at least {low}" if high is None else f" from {low} to {high}"

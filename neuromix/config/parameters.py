@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import types
 import typing
-from typing import Annotated, Any, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, Strict, create_model
 from pydantic_core import CoreSchema, core_schema
@@ -18,8 +18,8 @@ class FromFile:
     """Annotation of a frozen dataclass that files give as a mapping, checked before it is constructed.
 
     The dataclass is the only declaration. Each field's ``metadata`` tells ``unit`` (SI; empty for a ratio),
-    ``low`` and ``high`` (inclusive, in that unit) and ``description``. Keys that the file leaves out take the
-    dataclass's defaults.
+    ``low`` and ``high`` (inclusive, in that unit), ``allowed`` (names to choose from) and ``description``.
+    Keys that the file leaves out take the dataclass's defaults.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -73,6 +73,8 @@ def _field(field: "dataclasses.Field[Any]", hint: Any) -> tuple[Any, Any]:
         annotation = Annotated[float, Quantity(unit=unit or "", example=shown, **given)]
         if isinstance(default, int | float):
             default = shown
+    elif kind is str and "allowed" in field.metadata:
+        annotation = Literal[field.metadata["allowed"]]
     elif kind in (int, bool):
         annotation = Annotated[kind, Strict()]
         bounds = {"ge": low, "le": high} if kind is int else {}

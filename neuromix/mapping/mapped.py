@@ -102,6 +102,7 @@ class MappedNetwork:
                     reset_cycles=array.reset_cycles,
                     settle_cycles=array.settle_cycles,
                     convert_cycles=array.convert_cycles,
+                    calibrated=array.calibrate,
                 )
         raise ValueError(f"back end must be one of the experiment's, got {back_end}")
 

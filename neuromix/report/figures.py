@@ -24,7 +24,10 @@ from .notation import back_end_label, percent, significant
 from .summary import BackEndResult, NetworkSummary, Raster, Report, Trace
 
 __all__ = [
+    "STYLE",
+    "WIDTH",
     "accuracy_figure",
+    "as_svg",
     "confusion_figure",
     "draw_figures",
     "energy_item_figure",
@@ -140,7 +143,7 @@ def accuracy_figure(results: Sequence[BackEndResult], network: NetworkSummary) -
         axes.set_xlim(max(0.0, low), min(100.4, high))
         axes.grid(axis="x", color=GRID_COLOR)
         axes.set_axisbelow(True)
-        return _svg(figure, "accuracy", "Accuracy of each back end with its 95 % interval")
+        return as_svg(figure, "accuracy", "Accuracy of each back end with its 95 % interval")
 
 
 def confusion_figure(results: Sequence[BackEndResult]) -> str:
@@ -176,7 +179,7 @@ def confusion_figure(results: Sequence[BackEndResult]) -> str:
             axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
             axes.spines[:].set_visible(False)
-        return _svg(figure, "confusion", "Confusion matrix of each back end")
+        return as_svg(figure, "confusion", "Confusion matrix of each back end")
 
 
 def raster_figure(raster: Raster) -> str:
@@ -232,7 +235,7 @@ def raster_figure(raster: Raster) -> str:
             label = "payload [LSB], white: no event"
             bar = figure.colorbar(image, ax=list(panels), label=label, shrink=3.5 / sum(heights), aspect=30)
             bar.outline.set_visible(False)
-        return _svg(figure, "raster", "Events per neuron and time step")
+        return as_svg(figure, "raster", "Events per neuron and time step")
 
 
 def trace_figure(trace: Trace) -> str:
@@ -275,7 +278,7 @@ def trace_figure(trace: Trace) -> str:
         patches.append(Line2D([], [], color="#1c2329", lw=0.8, ls=":", label="ADC conversion"))
         patches.append(Line2D([], [], color="#6b7681", lw=0.8, ls="--", label="range of the ADC"))
         figure.legend(handles=patches, loc="outside upper center", ncols=len(patches))
-        return _svg(figure, "trace", "Voltage of summing nodes over a few time steps")
+        return as_svg(figure, "trace", "Voltage of summing nodes over a few time steps")
 
 
 def energy_stack_figure(results: Sequence[BackEndResult]) -> str:
@@ -317,7 +320,7 @@ def energy_stack_figure(results: Sequence[BackEndResult]) -> str:
         shown = [name for name in (*names, REST) if any(name in energies for energies in items.values())]
         patches = [Patch(color=colors.get(name, OTHER_COLOR), label=name) for name in shown]
         figure.legend(handles=patches, loc="outside lower center", ncols=min(5, len(patches)))
-        return _svg(figure, "energy-stack", "Energy per inference of each back end, stacked by component")
+        return as_svg(figure, "energy-stack", "Energy per inference of each back end, stacked by component")
 
 
 def energy_item_figure(name: str, items: Mapping[str, Mapping[str, float]]) -> str:
@@ -373,7 +376,7 @@ def energy_item_figure(name: str, items: Mapping[str, Mapping[str, float]]) -> s
             for back_end in items
         ]
         figure.legend(handles=dots, loc="outside upper center", ncols=len(dots))
-        return _svg(figure, f"energy-by-{name}", f"Energy per inference by {name}, back ends side by side")
+        return as_svg(figure, f"energy-by-{name}", f"Energy per inference by {name}, back ends side by side")
 
 
 def _stack(
@@ -424,7 +427,7 @@ def _without_pale_end(colors: Colormap) -> Colormap:
     return LinearSegmentedColormap.from_list("visible", colors(np.linspace(0.25, 1, 256)))
 
 
-def _svg(figure: Figure, name: str, description: str) -> str:
+def as_svg(figure: Figure, name: str, description: str) -> str:
     """Return ``figure`` as one SVG element whose ids begin with ``name``, so that a page may hold many."""
     text = io.StringIO()
     nothing = dict.fromkeys(

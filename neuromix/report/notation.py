@@ -36,7 +36,7 @@ def with_prefix(value: float, unit: str, digits: int = 3) -> str:
     if value == 0:
         return f"0 {unit}"
     rounded = float(f"{value:.{digits - 1}e}")
-    decimals = digits - 1 - math.floor(math.log10(abs(rounded))) % 3
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))) % 3)
     return EngFormatter(unit=unit, places=decimals)(rounded)
 
 

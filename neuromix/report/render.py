@@ -11,7 +11,15 @@ from .notation import back_end_label, grouped, percent, significant, with_prefix
 from .remarks import remarks
 from .summary import Agreement, BackEndResult, Report, from_json, to_csv, to_json
 
-__all__ = ["agreement_lines", "load_report", "render_html", "summary_table", "write_report"]
+__all__ = [
+    "agreement_lines",
+    "environment",
+    "load_report",
+    "render_html",
+    "replace_file",
+    "summary_table",
+    "write_report",
+]
 
 HEADINGS = (
     "back end",
@@ -34,7 +42,7 @@ def write_report(report: Report, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            _replace(folder / name, text)
+            replace_file(folder / name, text)
     except OSError as error:
         raise OSError(f"{folder}: report folder must be writable, got {error.strerror or error}") from error
     return page
@@ -45,31 +53,40 @@ def load_report(folder: Path) -> Report:
     return from_json((folder / "report.json").read_text(encoding="utf-8"))
 
 
-def render_html(report: Report) -> str:
-    """Return the report as one HTML page that needs nothing but itself."""
-    environment = Environment(
+def environment() -> Environment:
+    """Return where the templates of pages are found, and how numbers are written in them."""
+    found = Environment(
         loader=PackageLoader(__package__),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    found.filters |= {
         "back_end": back_end_label,
         "grouped": grouped,
         "percent": percent,
         "significant": significant,
         "with_prefix": with_prefix,
     }
-    return environment.get_template("report.html").render(
-        report=report,
-        headings=HEADINGS,
-        summary=[_summary_row(report, result) for result in report.back_ends],
-        components=_side_by_side({result.name: result.components for result in report.back_ends}),
-        blocks=_side_by_side({result.name: result.by_block for result in report.back_ends}),
-        ratios=_energy_ratios(report),
-        remarks=remarks(report),
-        figures=draw_figures(report),
+    return found
+
+
+def render_html(report: Report) -> str:
+    """Return the report as one HTML page that needs nothing but itself."""
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            report=report,
+            headings=HEADINGS,
+            summary=[_summary_row(report, result) for result in report.back_ends],
+            components=_side_by_side({result.name: result.components for result in report.back_ends}),
+            blocks=_side_by_side({result.name: result.by_block for result in report.back_ends}),
+            ratios=_energy_ratios(report),
+            remarks=remarks(report),
+            figures=draw_figures(report),
+        )
     )
 
 
@@ -102,7 +119,7 @@ def agreement_lines(agreements: Iterable[Agreement]) -> list[str]:
     ]
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write ``text`` beside ``path`` and put it in place in one go."""
     part = path.with_name(f"{path.name}.part")
     try:

@@ -7,7 +7,7 @@ row; it turns input codes into currents, sums them per neuron and digitises the 
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Instance, Module, Signal
+from amaranth.hdl import Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
@@ -16,21 +16,23 @@ from ..memory import pack_rows
 from ..neuron.axon_registers import AxonRegisters
 from ..neuron.engine import WEIGHT_WIDTH, EngineParameters
 from ..neuron.settings import Settings
-from ..signatures import LOAD_WORD_WIDTH, LoadTarget
+from ..signatures import LOAD_WORD_WIDTH, TRIM_WIDTH, TRIMS, LoadTarget, calibration_port
+from .calibration import Calibrator
 
-__all__ = ["TRIM_WIDTH", "AnalogArrayEngine", "AnalogArrayParameters"]
-
-TRIM_WIDTH = 8
-"""Width of each of a neuron's two trim codes, signed [bits]."""
+__all__ = ["AnalogArrayEngine", "AnalogArrayParameters"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnalogArrayParameters(EngineParameters):
-    """Size and phases of a mixed-signal array. Its weight codes are sign-magnitude."""
+    """Size and phases of a mixed-signal array. Its weight codes are sign-magnitude.
+
+    One that is ``calibrated`` has a :class:`~rtl_gen.boundary.calibration.Calibrator`.
+    """
 
     reset_cycles: int = 1
     settle_cycles: int = 4
     convert_cycles: int = 8
+    calibrated: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,12 +85,19 @@ class AnalogArrayEngine(wiring.Component):
     ``evaluate`` for ``settle_cycles`` (currents flow, nodes settle), ``convert`` for ``convert_cycles``; the
     output codes are sampled in its last cycle. An array without neurons in use stays quiet.
 
-    ``collision`` latches that two events of one step met on one axon.
+    ``collision`` latches that two events of one step met on one axon. An array that is calibrated has a
+    port ``calibration``: its searches evaluate as a step does, but end in trims and not in events.
     """
 
     def __init__(self, parameters: AnalogArrayParameters) -> None:
         self.parameters = parameters
-        super().__init__({**parameters.signature.members, "collision": wiring.Out(1)})
+        super().__init__(
+            {
+                **parameters.signature.members,
+                "collision": wiring.Out(1),
+                **calibration_port(parameters.calibrated),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -102,23 +111,50 @@ class AnalogArrayEngine(wiring.Component):
             p.array_module,
             **{f"{direction[0]}_{name}": ports[name] for name, (direction, _) in p.array_ports.items()},
         )
-        m.d.comb += ports["input_codes"].eq(axons.activations)
         m.submodules.settings = settings = Settings(p.n_neurons)
         wiring.connect(m, wiring.flipped(self.load), settings.load)
         m.d.comb += [ports["gain"].eq(settings.gain), ports["shift"].eq(settings.shift)]
-        self._load_array(m, ports)
+        self._load_rows(m, ports)
+        begin = Signal()
+        converted = Signal()
+        searching = Signal()
+        neuron = Signal(p.neuron_width)
+        m.d.comb += [
+            ports["input_codes"].eq(axons.activations),
+            begin.eq(self.step & (settings.neurons != 0)),
+            self.finished.eq(converted & ~searching),
+            neuron.eq(self.neuron),
+        ]
+        calibrator = None
+        if p.calibrated:
+            m.submodules.calibrator = calibrator = Calibrator(p.n_neurons, p.event_format.activation_width)
+            wiring.connect(m, wiring.flipped(self.calibration), calibrator.command)
+            drive = Signal()
+            m.d.comb += [
+                searching.eq(calibrator.active),
+                drive.eq(searching & self.calibration.trim),
+                ports["input_codes"].eq(
+                    Value.cast(axons.activations) | drive.replicate(len(ports["input_codes"]))
+                ),
+                calibrator.in_use.eq(settings.neurons.any()),
+                calibrator.evaluated.eq(converted),
+                calibrator.code.eq(self.code),
+            ]
+            with m.If(searching):
+                m.d.comb += [begin.eq(calibrator.evaluate), neuron.eq(calibrator.neuron)]
+        self._hold_trims(m, ports, calibrator)
 
         cycles = Signal(range(max(p.reset_cycles, p.settle_cycles, p.convert_cycles)))
         codes = Signal(p.n_neurons * p.event_format.activation_width)
-        m.d.comb += self.code.eq(codes.word_select(self.neuron, p.event_format.activation_width))
+        m.d.comb += self.code.eq(codes.word_select(neuron, p.event_format.activation_width))
         phases = (
             ("RESET", "reset", p.reset_cycles, "EVALUATE"),
             ("EVALUATE", "evaluate", p.settle_cycles, "CONVERT"),
             ("CONVERT", "convert", p.convert_cycles, "IDLE"),
         )
         with m.FSM() as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
-            with m.State("IDLE"), m.If(self.step & (settings.neurons != 0)):
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | searching)
+            with m.State("IDLE"), m.If(begin):
                 m.d.sync += cycles.eq(p.reset_cycles - 1)
                 m.next = "RESET"
             for (state, port, _, following), next_cycles in zip(
@@ -131,39 +167,65 @@ class AnalogArrayEngine(wiring.Component):
                         m.d.sync += cycles.eq(next_cycles - 1)
                         m.next = following
                         if following == "IDLE":
-                            m.d.comb += self.finished.eq(1)
+                            m.d.comb += converted.eq(1)
                             m.d.sync += codes.eq(ports["output_codes"])
         return m
 
-    def _load_array(self, m: Module, ports: dict[str, Signal]) -> None:
-        """Collect the words of a weight row, and strobe it into the array with its last; hold the trims."""
+    def _load_rows(self, m: Module, ports: dict[str, Signal]) -> None:
+        """Collect the words of a weight row, and strobe it into the array with its last."""
         p = self.parameters
         load = self.load
         n_words = -(-p.synapse_row_width // LOAD_WORD_WIDTH)
-        # Wide registers, written a field at a time: one of Verilog's processes each, whatever the size.
+        # A wide register, written a field at a time: one process of the Verilog, whatever the size.
         row_words = Signal(n_words * LOAD_WORD_WIDTH)
-        offset_trims = Signal(p.n_neurons * TRIM_WIDTH)
-        gain_trims = Signal(p.n_neurons * TRIM_WIDTH)
-        write_row = Signal()
-        write_trims = Signal()
+        write = Signal()
         m.d.comb += [
             ports["row_weights"].eq(row_words),
-            ports["offset_trims"].eq(offset_trims),
-            ports["gain_trims"].eq(gain_trims),
-            write_row.eq(load.strobe & (load.target == LoadTarget.SYNAPSES)),
-            write_trims.eq(load.strobe & (load.target == LoadTarget.TRIMS)),
+            write.eq(load.strobe & (load.target == LoadTarget.SYNAPSES)),
         ]
-        m.d.sync += ports["row_strobe"].eq(write_row & (load.word == n_words - 1))
-        with m.If(write_row):
+        m.d.sync += ports["row_strobe"].eq(write & (load.word == n_words - 1))
+        with m.If(write):
             m.d.sync += ports["row"].eq(load.row)
             with m.Switch(load.word):
                 for index in range(n_words):
                     with m.Case(index):
                         m.d.sync += row_words.word_select(index, LOAD_WORD_WIDTH).eq(load.data)
-        with m.If(write_trims), m.Switch(load.row):
+
+    def _hold_trims(self, m: Module, ports: dict[str, Signal], calibrator: Calibrator | None) -> None:
+        """Hold the trims, written by the load bus or by the calibrator; show those of one row."""
+        p = self.parameters
+        load = self.load
+        offset_trims = Signal(p.n_neurons * TRIM_WIDTH)
+        gain_trims = Signal(p.n_neurons * TRIM_WIDTH)
+        write = Signal()
+        row = Signal(load.row.shape())
+        written = Signal(TRIMS)
+        m.d.comb += [
+            ports["offset_trims"].eq(offset_trims),
+            ports["gain_trims"].eq(gain_trims),
+            write.eq(load.strobe & (load.target == LoadTarget.TRIMS)),
+            row.eq(load.row),
+            written.eq(load.data),
+        ]
+        if calibrator is not None:
+            with m.If(calibrator.active):
+                m.d.comb += [
+                    write.eq(calibrator.write),
+                    row.eq(calibrator.neuron),
+                    written.eq(calibrator.written),
+                ]
+        with m.If(write), m.Switch(row):
             for index in range(p.n_neurons):
                 with m.Case(index):
                     m.d.sync += [
-                        offset_trims.word_select(index, TRIM_WIDTH).eq(load.data[:TRIM_WIDTH]),
-                        gain_trims.word_select(index, TRIM_WIDTH).eq(load.data[TRIM_WIDTH : 2 * TRIM_WIDTH]),
+                        offset_trims.word_select(index, TRIM_WIDTH).eq(written.offset),
+                        gain_trims.word_select(index, TRIM_WIDTH).eq(written.gain),
                     ]
+        if calibrator is not None:
+            with m.Switch(row):
+                for index in range(p.n_neurons):
+                    with m.Case(index):
+                        m.d.comb += [
+                            calibrator.trims.offset.eq(offset_trims.word_select(index, TRIM_WIDTH)),
+                            calibrator.trims.gain.eq(gain_trims.word_select(index, TRIM_WIDTH)),
+                        ]

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..signatures import LoadSignature
+from ..signatures import CalibrationSignature, LoadSignature
 from .registers import ADDRESS_WIDTH, REGISTER_BYTES, REGISTER_WIDTH, RegisterMap
 
 __all__ = ["AxiLiteSignature", "AxiLiteSubordinate", "AxiResponse", "HostRegisters", "RegisterPortSignature"]
@@ -168,6 +168,8 @@ class HostRegisters(wiring.Component):
         Counters for the registers of these names.
     clear_counters : Out(1)
         Strobe for the owners of the counters.
+    calibration : Out(CalibrationSignature)
+        Only if the map has the register CALIBRATION.
     """
 
     bus: wiring.PureInterface
@@ -185,6 +187,8 @@ class HostRegisters(wiring.Component):
 
     def __init__(self, register_map: RegisterMap) -> None:
         self.register_map = register_map
+        self._calibrated = any(register.name == "CALIBRATION" for register in register_map)
+        calibration = {"calibration": Out(CalibrationSignature())} if self._calibrated else {}
         super().__init__(
             {
                 "bus": In(AxiLiteSignature()),
@@ -199,6 +203,7 @@ class HostRegisters(wiring.Component):
                 "events_in": In(REGISTER_WIDTH),
                 "events_out": In(REGISTER_WIDTH),
                 "clear_counters": Out(1),
+                **calibration,
             }
         )
 
@@ -224,6 +229,15 @@ class HostRegisters(wiring.Component):
             self.load.word.eq(load_word),
             self.load.data.eq(fields["LOAD_DATA", "data"]),
         ]
+        if self._calibrated:
+            calibration = self.calibration
+            m.d.comb += [
+                calibration.start.eq(fields["CONTROL", "calibrate"]),
+                fields["TRIMS", "offset"].eq(calibration.trims.offset),
+                fields["TRIMS", "gain"].eq(calibration.trims.gain),
+            ]
+            for name in ("trim", "repeats_log2", "threshold", "lowered_by"):
+                m.d.comb += getattr(calibration, name).eq(fields["CALIBRATION", name])
         with m.If(written["LOAD_DATA"]):
             m.d.sync += load_word.eq(load_word + 1)
         with m.If(written["LOAD_ROW"]):

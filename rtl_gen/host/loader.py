@@ -1,12 +1,34 @@
-"""How software fills a chip's memories: register writes for its memory images."""
+"""How software uses a chip's registers: it fills memories, starts calibrations and reads the trims found."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
+from ..boundary.calibration import TrimSearch
 from ..signatures import LOAD_WORD_WIDTH, LoadTarget
-from .registers import HostAddress
+from .registers import HostAddress, RegisterMap
 
-__all__ = ["MemoryImage", "load_writes"]
+__all__ = ["Access", "AccessKind", "MemoryImage", "load_writes", "search_accesses", "trim_reads", "writes"]
+
+
+class AccessKind(IntEnum):
+    """What software does with a register."""
+
+    WRITE = 0
+    """Write ``value``."""
+    WAIT = 1
+    """Read until all bits in ``value`` are 0."""
+    READ = 2
+    """Read, and keep what was read; ``value`` does not matter."""
+
+
+class Access(NamedTuple):
+    """One use of the register at byte ``address``."""
+
+    kind: AccessKind
+    address: int
+    value: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +80,30 @@ def load_writes(images: Iterable[MemoryImage]) -> Iterator[tuple[int, int]]:
             yield HostAddress.LOAD_ROW, row
             for low_bit in range(0, image.row_width, LOAD_WORD_WIDTH):
                 yield HostAddress.LOAD_DATA, value >> low_bit & ((1 << LOAD_WORD_WIDTH) - 1)
+
+
+def writes(pairs: Iterable[tuple[int, int]]) -> Iterator[Access]:
+    """Yield a write for each (byte address, value)."""
+    for address, value in pairs:
+        yield Access(AccessKind.WRITE, address, value)
+
+
+def search_accesses(registers: RegisterMap, search: TrimSearch) -> Iterator[Access]:
+    """Yield what starts ``search`` in all tiles and waits for its end; weights and settings are loaded."""
+    parameters = registers["CALIBRATION"].pack(
+        trim=search.trim,
+        repeats_log2=search.repeats_log2,
+        threshold=search.threshold,
+        lowered_by=search.lowered_by,
+    )
+    yield Access(AccessKind.WRITE, HostAddress.CALIBRATION, parameters)
+    yield Access(AccessKind.WRITE, HostAddress.CONTROL, registers["CONTROL"].pack(calibrate=1))
+    yield Access(AccessKind.WAIT, HostAddress.STATUS, registers["STATUS"].pack(busy=1))
+
+
+def trim_reads(x: int, y: int, n_neurons: int) -> Iterator[Access]:
+    """Yield what reads the trims of the first ``n_neurons`` neurons of the tile at ``x``, ``y``."""
+    yield Access(AccessKind.WRITE, HostAddress.LOAD_TILE, y << 8 | x)
+    for neuron in range(n_neurons):
+        yield Access(AccessKind.WRITE, HostAddress.LOAD_ROW, neuron)
+        yield Access(AccessKind.READ, HostAddress.TRIMS, 0)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal
 
-from ..signatures import LoadTarget
+from ..signatures import REPEATS_LOG2_WIDTH, TRIM_WIDTH, LoadTarget
 
 __all__ = [
     "ADDRESS_WIDTH",
@@ -94,6 +94,16 @@ class Register:
                 owners[bit] = field
         _check_unique(self.name, "field names", [field.name for field in self.fields])
 
+    def pack(self, **values: int) -> int:
+        """Return the value of the whole register; fields that are not named are 0."""
+        fields = {field.name: field for field in self.fields}
+        word = 0
+        for name, value in values.items():
+            if not 0 <= value <= (largest := (1 << fields[name].width) - 1):
+                raise ValueError(f"{self.name}.{name}: value must be 0 to {largest}, got {value}")
+            word |= value << fields[name].offset
+        return word
+
     @property
     def reset(self) -> int:
         """Value of the whole register after reset."""
@@ -174,7 +184,7 @@ def _check_unique(where: str, what: str, values: list[str]) -> None:
 
 
 class HostAddress(IntEnum):
-    """Byte addresses of a chip's registers, the same for every chip."""
+    """Byte addresses of a chip's registers, the same for every chip; not every chip has the last two."""
 
     ID = 0x00
     VERSION = 0x04
@@ -189,10 +199,17 @@ class HostAddress(IntEnum):
     LOAD_TARGET = 0x28
     LOAD_ROW = 0x2C
     LOAD_DATA = 0x30
+    CALIBRATION = 0x34
+    TRIMS = 0x38
 
 
-def chip_registers(*, mesh_width: int, mesh_height: int, n_axons: int, n_neurons: int) -> RegisterMap:
-    """Return the register map of a chip of ``mesh_width`` x ``mesh_height`` tiles with cores of one size."""
+def chip_registers(
+    *, mesh_width: int, mesh_height: int, n_axons: int, n_neurons: int, calibrated: bool = True
+) -> RegisterMap:
+    """Return the register map of a chip of ``mesh_width`` x ``mesh_height`` tiles with cores of one size.
+
+    What is for calibration is left out of a chip that is not ``calibrated``.
+    """
 
     def register(address: HostAddress, access: Access, description: str, *fields: Field) -> Register:
         return Register(
@@ -206,6 +223,25 @@ def chip_registers(*, mesh_width: int, mesh_height: int, n_axons: int, n_neurons
     def field(name: str, offset: int, width: int, description: str, reset: int = 0) -> Field:
         return Field(name=name, offset=offset, width=width, description=description, reset=reset)
 
+    calibration = (
+        register(
+            HostAddress.CALIBRATION,
+            "rw",
+            "What CONTROL.calibrate searches, the same in all tiles. Only while not busy.",
+            field("trim", 0, 1, "0 offset, 1 gain; a gain search drives every axon with the largest code"),
+            field("repeats_log2", 1, REPEATS_LOG2_WIDTH, "evaluations per bit, as a power of two"),
+            field("threshold", 8, 8, "output code that the neurons are brought to the edge of"),
+            field("lowered_by", 16, 8, "subtracted from the trim code found"),
+        ),
+        register(
+            HostAddress.TRIMS,
+            "ro",
+            "Trims of the neuron LOAD_ROW of the tile LOAD_TILE; 0 where there is no tile.",
+            field("offset", 0, TRIM_WIDTH, "two's complement"),
+            field("gain", TRIM_WIDTH, TRIM_WIDTH, "two's complement"),
+        ),
+    )
+    calibrate = field("calibrate", 2, 1, "search trims as CALIBRATION says; STATUS.busy until they are found")
     return RegisterMap(
         name="neuromix",
         registers=(
@@ -219,7 +255,7 @@ def chip_registers(*, mesh_width: int, mesh_height: int, n_axons: int, n_neurons
                 HostAddress.VERSION,
                 "ro",
                 "Version of this register map; a new major version breaks drivers.",
-                field("minor", 0, 16, "counts additions", 0),
+                field("minor", 0, 16, "counts additions", 1),
                 field("major", 16, 16, "counts incompatible changes", 1),
             ),
             register(
@@ -242,6 +278,7 @@ def chip_registers(*, mesh_width: int, mesh_height: int, n_axons: int, n_neurons
                 "Strobes: a 1 acts once, a 0 does nothing.",
                 field("clear_counters", 0, 1, "set STEPS, EVENTS_IN and EVENTS_OUT to 0"),
                 field("clear_flags", 1, 1, "set the sticky bits of STATUS to 0"),
+                *([calibrate] if calibrated else []),
             ),
             register(
                 HostAddress.STATUS,
@@ -295,5 +332,6 @@ def chip_registers(*, mesh_width: int, mesh_height: int, n_axons: int, n_neurons
                 "Writes one word of the row, low word first, and goes on to the next. Only while not busy.",
                 field("data", 0, 32, "the word"),
             ),
+            *(calibration if calibrated else ()),
         ),
     )

@@ -6,7 +6,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..signatures import LoadSignature, share
+from ..signatures import LoadSignature, calibration_port, share
 from .engine import EngineParameters
 from .sender import EventSenderParameters
 
@@ -50,6 +50,8 @@ class Core(wiring.Component):
         Two events met on one axon in one step; stays until reset.
     load : In(LoadSignature)
         Fills the core's memories and settings.
+    calibration : In(CalibrationSignature)
+        Of the engine; only if that is calibrated.
     """
 
     def __init__(self, parameters: CoreParameters) -> None:
@@ -67,6 +69,7 @@ class Core(wiring.Component):
                 "busy": Out(1),
                 "collision": Out(1),
                 "load": In(LoadSignature()),
+                **calibration_port(parameters.engine.calibrated),
             }
         )
 
@@ -84,6 +87,8 @@ class Core(wiring.Component):
             self.busy.eq(engine.busy | sender.busy),
             self.collision.eq(getattr(engine, "collision", 0)),
         ]
+        if self.parameters.engine.calibrated:
+            wiring.connect(m, wiring.flipped(self.calibration), engine.calibration)
         for block in (engine, sender):
             share(m, self.load, block.load)
         return m

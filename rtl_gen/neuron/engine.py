@@ -46,6 +46,11 @@ class EngineParameters(ABC):
         _ = self.mac
 
     @property
+    def calibrated(self) -> bool:
+        """Whether the engine finds its own trims, by :class:`~rtl_gen.signatures.CalibrationSignature`."""
+        return False
+
+    @property
     def n_event_axons(self) -> int:
         """Axons that events may address."""
         return self.n_axons - self.n_bias_axons

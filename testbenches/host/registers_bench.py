@@ -10,7 +10,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from rtl_gen.host.loader import MemoryImage, load_writes
+from rtl_gen.boundary.calibration import Trim, TrimSearch
+from rtl_gen.host.loader import AccessKind, MemoryImage, load_writes, search_accesses, trim_reads
 from rtl_gen.host.registers import HostAddress, chip_registers
 from rtl_gen.signatures import LoadTarget
 
@@ -43,6 +44,7 @@ class RegistersBench:
         self.n_clears = 0
         for name in ("busy", "closed", "stray", "collision", "steps", "events_in", "events_out"):
             getattr(dut, name).value = 0
+        dut.calibration__trims.value = 0
         logging.getLogger(f"cocotb.{dut._name}").setLevel(logging.WARNING)  # or every transfer is logged
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "bus_"), dut.clk, dut.rst)
 
@@ -161,6 +163,37 @@ async def status_and_counters_show_the_chip(dut: Any) -> None:
     for busy, closed in itertools.product((1, 0), repeat=2):
         dut.busy.value, dut.closed.value = busy, closed
         assert await bench.value("STATUS") == busy | closed << 1
+
+
+@cocotb.test(timeout_time=20, timeout_unit="us")
+async def a_calibration_starts_once_with_its_parameters_and_shows_its_trims(dut: Any) -> None:
+    bench = await RegistersBench(dut).start()
+    search = TrimSearch(trim=Trim.GAIN, threshold=0xA5, repeats_log2=5, lowered_by=0x7E)
+    starts: list[tuple[int, ...]] = []
+
+    async def watch() -> None:
+        while True:
+            await RisingEdge(dut.clk)
+            if dut.calibration__start.value == 1:
+                names = ("trim", "threshold", "repeats_log2", "lowered_by")
+                starts.append(tuple(int(getattr(dut, f"calibration__{name}").value) for name in names))
+
+    cocotb.start_soon(watch())
+    accesses = list(search_accesses(REGISTERS, search))
+    assert [access.kind for access in accesses] == [AccessKind.WRITE, AccessKind.WRITE, AccessKind.WAIT]
+    for access in accesses[:2]:
+        assert await bench.write(access.address, access.value) == AxiResp.OKAY
+    assert starts == [(1, 0xA5, 5, 0x7E)]
+    assert bench.n_clears == 0
+    wait = accesses[2]
+    for busy in (1, 0):
+        dut.busy.value = busy
+        assert bool((await bench.read(wait.address))[0] & wait.value) == bool(busy)
+    dut.calibration__trims.value = 0x80FF
+    read = list(trim_reads(2, 1, 3))[-1]
+    assert await bench.read(read.address) == (0x80FF, AxiResp.OKAY)
+    assert await bench.write(HostAddress.CONTROL, 0b011) == AxiResp.OKAY
+    assert len(starts) == 1
 
 
 @cocotb.test(timeout_time=20, timeout_unit="us")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analog_models.mdac import TOPOLOGIES
 from analog_models.neuron import (
     MixedSignalNeuronBank,
     MixedSignalNeuronDraw,
@@ -95,6 +96,13 @@ def test_override_of_the_ideal_brings_back_one_flaw() -> None:
     noisy = MixedSignalNeuronParameters.ideal(noise_factor=3)
     assert (noisy.sigma_unit, noisy.offset_sigma, noisy.linear_range) == (0, 0, math.inf)
     assert noisy.noise_sigma == DEFAULT.noise_sigma
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_ideal_neuron_obeys_the_integer_rule_whatever_its_cells(topology: str) -> None:
+    weights, inputs = random_array()
+    codes = make_bank(MixedSignalNeuronParameters.ideal(topology=topology), weights).evaluate(inputs).codes
+    np.testing.assert_array_equal(codes, integer_codes(weights, inputs, 200, 19, 255))
 
 
 # The same bits in every batch
@@ -253,6 +261,24 @@ def test_node_noise_has_the_stated_power() -> None:
     sample = quiet_rest(parameters, 10, n_steps=4000)
     assert abs(sample.std() - parameters.noise_sigma) < 5 * parameters.noise_sigma / np.sqrt(2 * sample.size)
     assert sample.var() == pytest.approx(0.1e-6, rel=0.05)
+
+
+def test_ladders_of_capacitors_add_their_own_noise() -> None:
+    n_axons, gain, shift = 64, 200, 19
+    parameters = MixedSignalNeuronParameters(topology="c2c", node_capacitance=1e-9, offset_factor=0)
+    bank = make_bank(parameters, np.zeros((10, n_axons), dtype=int), gain=gain, shift=shift)
+    sample = bank.evaluate(np.zeros((4000, n_axons), dtype=np.uint8)).node_voltage
+    # 64 ladders of 2 x 2 fF: sqrt(3 kT / 256 fF) = 0.22 mV on a wire that a code of 1 moves by 1 V / 2^21
+    wire = math.sqrt(3 * 1.380649e-23 * 300 / 256e-15)
+    expected = math.hypot(wire * 2**21 * gain / 2**shift * parameters.lsb(), parameters.noise_sigma)
+    assert wire == pytest.approx(0.22e-3, rel=0.01)
+    assert abs(sample.std() - expected) < 5 * expected / np.sqrt(2 * sample.size)
+
+
+def test_capacitors_of_a_ladder_match_better_than_transistors() -> None:
+    parameters = MixedSignalNeuronParameters(topology="c2c")
+    assert parameters.sigma_unit == pytest.approx(0.006)  # 0.6 % um, 1 um^2
+    assert parameters.sigma_unit < DEFAULT.sigma_unit / 10
 
 
 def test_hotter_node_is_noisier() -> None:

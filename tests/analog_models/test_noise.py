@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from analog_models.noise import step_normals, thermal_variance
+from analog_models.noise import mirror_noise_factor, step_normals, thermal_variance
 
 STANDARD_ERRORS = 5  # of a sample deviation sigma / sqrt(2 n), of a mean or correlation 1 / sqrt(n)
 
@@ -44,3 +44,23 @@ def test_a_million_deviates_cost_well_under_a_second() -> None:
     start = time.process_time()
     step_normals(1, 0, 10_000, 100)
     assert time.process_time() - start < 1
+
+
+def test_mirror_in_weak_inversion_adds_its_shot_noise_to_the_loads() -> None:
+    # 1 uA over 200 kohm: shot noise 2qI over one of two loads adds V/(4 U_T) = 0.2 V / 103.4 mV to kT/C.
+    thermal, slope = 0.02585, 1.5
+    gm = 1e-6 / (slope * thermal)
+    alone = mirror_noise_factor(gm, gm, slope / 2, 200e3, diode_pole=0, node_pole=1e7)
+    assert alone == pytest.approx(1 + 0.2 / (4 * thermal))
+    fast_diode = mirror_noise_factor(gm, gm, slope / 2, 200e3, diode_pole=1e12, node_pole=1e7)
+    assert fast_diode == pytest.approx(1 + 2 * 0.2 / (4 * thermal), rel=1e-4)
+    assert mirror_noise_factor(gm, 0, slope / 2, 200e3, diode_pole=1e7, node_pole=1e7) == 1
+
+
+def test_streams_are_independent_and_the_first_is_the_default() -> None:
+    n = 20_000
+    plain, first, second = (
+        step_normals(1, 5, 1, n, **stream) for stream in ({}, {"stream": 0}, {"stream": 1})
+    )
+    np.testing.assert_array_equal(plain, first)
+    assert abs(np.mean(plain * second)) < 5 / np.sqrt(n)  # five standard errors of a correlation

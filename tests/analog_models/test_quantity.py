@@ -42,6 +42,12 @@ def test_every_number_declares_unit_bounds_and_source(owner: object) -> None:
         assert field.metadata["low"] <= field.default <= field.metadata["high"], field.name
 
 
+def test_name_that_is_no_choice_is_refused_with_those_that_are() -> None:
+    message = r"^mixed-signal neuron: topology must be one of full_binary, segmented, m2m, c2c, got 'r2r'$"
+    with pytest.raises(ValueError, match=message):
+        MixedSignalNeuronParameters(topology="r2r")
+
+
 def test_process_names_itself_in_its_errors() -> None:
     with pytest.raises(ValueError, match=r"^process odd: slope_factor must be 1 to 3, got 0.5$"):
         Process(name="odd", slope_factor=0.5)

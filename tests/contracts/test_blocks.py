@@ -8,6 +8,7 @@ from amaranth.lib import wiring
 
 from analog_models.views.verilog_stub import verilog_stub
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
+from rtl_gen.boundary.calibration import Calibrator
 from rtl_gen.emit import emit_verilog
 from rtl_gen.fabric.barrier import Barrier
 from rtl_gen.fabric.router import Router
@@ -17,6 +18,7 @@ from rtl_gen.host.event_port import EventEgress, EventIngress
 from rtl_gen.host.registers import chip_registers
 from rtl_gen.neuron.core import CoreParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.lif import LifParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.neuron.parallel_mac import ParallelMacParameters
 from rtl_gen.neuron.sender import EventSenderParameters
@@ -28,6 +30,7 @@ GRADED = EventFormat(x_width=2, y_width=2, axon_width=4, payload_width=8)
 BINARY = EventFormat(x_width=2, y_width=2, axon_width=4, payload_width=0)
 SIZES = {"n_axons": 10, "n_bias_axons": 1, "n_neurons": 4}
 ARRAY = AnalogArrayParameters(event_format=GRADED, **SIZES)
+CALIBRATED = AnalogArrayParameters(event_format=GRADED, calibrated=True, **SIZES)
 EVENT = EventEngineParameters(event_format=BINARY, lanes=2, **SIZES)
 PARALLEL = ParallelEngineParameters(event_format=GRADED, **SIZES)
 
@@ -38,15 +41,23 @@ BLOCKS: dict[str, Callable[[], wiring.Component]] = {
     "barrier": Barrier,
     "parallel neuron": lambda: ParallelMacParameters(n_inputs=9, code_width=8).create(),
     "serial neuron": lambda: SerialMacParameters(n_inputs=9, n_contexts=3, code_width=8).create(),
+    "spiking neuron": LifParameters(leak_shift=4, reset="zero", refractory_steps=5).create,
+    "subtracting spiking neuron": LifParameters(membrane_width=9).create,
     "parallel engine": PARALLEL.create,
     "event engine": EVENT.create,
     "analog array engine": ARRAY.create,
+    "calibrated analog array engine": CALIBRATED.create,
+    "calibrator": lambda: Calibrator(n_neurons=5, code_width=8),
+    "binary calibrator": lambda: Calibrator(n_neurons=1, code_width=1),
     "sender": EventSenderParameters(event_format=GRADED, n_neurons=4, fan_out=3).create,
     "registers": lambda: HostRegisters(chip_registers(mesh_width=2, mesh_height=2, n_axons=10, n_neurons=4)),
     "event ingress": lambda: EventIngress(GRADED),
     "event egress": lambda: EventEgress(BINARY),
     "parallel tile": TileParameters(core=CoreParameters(engine=PARALLEL, fan_out=2), queue_depth=2).create,
     "event tile": TileParameters(core=CoreParameters(engine=EVENT, fan_out=1), queue_depth=4).create,
+    "calibrated tile": TileParameters(
+        core=CoreParameters(engine=CALIBRATED, fan_out=2), queue_depth=2
+    ).create,
     "mixed-signal tile": TileParameters(core=CoreParameters(engine=ARRAY, fan_out=2), queue_depth=2).create,
 }
 

@@ -1,4 +1,8 @@
-"""What every neuron must do, whatever it is made of. A new neuron is one more entry of NEURONS."""
+"""What every neuron must do, whatever it is made of.
+
+A new neuron is one more entry of NEURONS, which answer a step with a code, or of SPIKING_NEURONS, which keep
+a membrane from step to step and answer with spikes.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ import numpy as np
 import pytest
 
 from analog_models.neuron import MixedSignalNeuronParameters
+from analog_models.spiking import SpikingNeuronParameters
 from neuromix.config import ChipConfig, CoreConfig, MeshConfig
 from neuromix.mapping import MappedNetwork, map_network
 from neuromix.network.network import Population
@@ -16,6 +21,7 @@ from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.formats import EventFormat
 from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
+from rtl_gen.neuron.lif import LifParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 from rtl_gen.neuron.parallel_mac import ParallelMacParameters
 from rtl_gen.neuron.serial_mac import SerialMacParameters
@@ -104,7 +110,14 @@ def golden_digital() -> Neuron:
 
 def with_flaws_of(parameters: MixedSignalNeuronParameters, evaluate: Evaluate) -> Neuron:
     derived = parameters.derived(CODE_MAX)
-    rest_sigma = np.hypot(derived["offset_sigma_lsb"], derived["noise_sigma_lsb"])
+    ladder_noise = np.sqrt(parameters.ladder_noise_variance(N_INPUTS)) * GAIN / 2**SHIFT
+    rest_sigma = np.linalg.norm(
+        [
+            ladder_noise,
+            *(derived[f"{name}_sigma_lsb"] for name in ("offset", "noise", "flicker")),
+            *(derived[f"converter_{name}_sigma_lsb"] for name in ("offset", "noise")),
+        ]
+    )
     flawed = rest_sigma > 0
     return Neuron(
         evaluate=evaluate,
@@ -146,6 +159,9 @@ NEURONS = {
     "golden-mixed-signal-default": golden_mixed_signal(MixedSignalNeuronParameters()),
     "mixed-signal-ideal": mixed_signal(MixedSignalNeuronParameters.ideal()),
     "mixed-signal-default": mixed_signal(MixedSignalNeuronParameters()),
+    "mixed-signal-segmented": mixed_signal(MixedSignalNeuronParameters(topology="segmented")),
+    "mixed-signal-m2m-ramp": mixed_signal(MixedSignalNeuronParameters(topology="m2m", adc_kind="ramp")),
+    "mixed-signal-c2c": mixed_signal(MixedSignalNeuronParameters(topology="c2c")),
 }
 
 
@@ -224,3 +240,119 @@ def test_close_to_the_integer_rule(neuron: Neuron) -> None:
     weights, inputs = random_array(500)
     error = neuron.evaluate(weights, inputs) - integer_rule(weights, inputs)
     assert np.abs(error).mean() <= neuron.error_max
+
+
+# Spiking neurons
+
+THRESHOLD = 2000
+
+Run = Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpikingNeuron:
+    """``run(weights[post, pre], counts[step, pre], seed, batch) -> spikes[step, post]``, from rest.
+
+    ``batch`` is how many steps are taken at a time.
+    """
+
+    run: Run
+    random: bool = False
+    """Whether the seed matters."""
+
+
+def spiking(parameters: SpikingNeuronParameters, *, random: bool) -> SpikingNeuron:
+    def run(weights: np.ndarray, counts: np.ndarray, seed: int = 0, batch: int = 1000) -> np.ndarray:
+        draw = parameters.draw(*weights.shape, np.random.default_rng(1))
+        bank = parameters.bank(draw, weights=weights, threshold=THRESHOLD, step_time=20e-6, noise_seed=seed)
+        state = bank.rest()
+        spikes = []
+        for start in range(0, len(counts), batch):
+            part = bank.run(counts[start : start + batch], state)
+            spikes.append(part.spikes)
+            state = part.state
+        return np.concatenate(spikes)
+
+    return SpikingNeuron(run=run, random=random)
+
+
+def digital_spiking(parameters: LifParameters) -> SpikingNeuron:
+    def run(weights: np.ndarray, counts: np.ndarray, seed: int = 0, batch: int = 1000) -> np.ndarray:
+        drive = counts.astype(np.int64) @ weights.T
+        state = parameters.rest(len(weights))
+        spikes = []
+        for start in range(0, len(drive), batch):
+            part, state = parameters.simulate(drive[start : start + batch], THRESHOLD, state)
+            spikes.append(part)
+        return np.concatenate(spikes)
+
+    return SpikingNeuron(run=run)
+
+
+SPIKING_NEURONS = {
+    "spiking-ideal": spiking(SpikingNeuronParameters.ideal(), random=False),
+    "spiking-ideal-clocked": spiking(SpikingNeuronParameters.ideal(clocked=True), random=False),
+    "digital-spiking": digital_spiking(LifParameters(leak_shift=4, refractory_steps=1)),
+    "digital-spiking-to-zero": digital_spiking(LifParameters(membrane_width=14, reset="zero")),
+    "spiking-default": spiking(SpikingNeuronParameters(), random=True),
+    "spiking-default-clocked": spiking(SpikingNeuronParameters(clocked=True), random=True),
+}
+
+
+@pytest.fixture(params=list(SPIKING_NEURONS.values()), ids=list(SPIKING_NEURONS))
+def spiking_neuron(request: pytest.FixtureRequest) -> SpikingNeuron:
+    chosen: SpikingNeuron = request.param
+    return chosen
+
+
+def random_spikes(n_steps: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and event counts that no neuron may write to; most neurons are driven to fire."""
+    rng = np.random.default_rng(3)
+    weights = rng.integers(-90, 128, (N_NEURONS, N_INPUTS))
+    counts = (rng.random((n_steps, N_INPUTS)) < 0.5).astype(np.uint8)
+    for array in (weights, counts):
+        array.flags.writeable = False
+    return weights, counts
+
+
+def test_spiking_neuron_is_silent_without_drive(spiking_neuron: SpikingNeuron) -> None:
+    weights, counts = random_spikes()
+    assert not spiking_neuron.run(weights, np.zeros_like(counts)).any()
+
+
+def test_spiking_neuron_is_silent_while_inhibited(spiking_neuron: SpikingNeuron) -> None:
+    _, counts = random_spikes()
+    assert not spiking_neuron.run(np.full((N_NEURONS, N_INPUTS), -127), counts).any()
+
+
+def test_rate_grows_with_drive(spiking_neuron: SpikingNeuron) -> None:
+    weights = np.full((N_NEURONS, N_INPUTS), 20)
+    rates = []
+    for active in range(0, N_INPUTS + 1, 16):
+        counts = np.zeros((300, N_INPUTS), dtype=np.uint8)
+        counts[:, :active] = 1
+        rates.append(spiking_neuron.run(weights, counts).mean())
+    assert rates[0] == 0
+    assert rates[2] > 0, "hardly any drive fires the neuron, so it proves little"
+    assert (np.diff(rates[1:]) > 0).all()
+
+
+def test_same_seed_gives_same_spikes(spiking_neuron: SpikingNeuron) -> None:
+    weights, counts = random_spikes()
+    spikes = spiking_neuron.run(weights, counts, seed=4)
+    assert spikes.any()
+    np.testing.assert_array_equal(spikes, spiking_neuron.run(weights, counts, seed=4))
+
+
+def test_another_seed_matters_only_to_a_random_spiking_neuron(spiking_neuron: SpikingNeuron) -> None:
+    weights, counts = random_spikes(1500)
+    first, other = (spiking_neuron.run(weights, counts, seed=seed) for seed in (4, 5))
+    assert (first != other).any() == spiking_neuron.random
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_a_batch_of_spikes_equals_its_parts(spiking_neuron: SpikingNeuron, batch: int) -> None:
+    weights, counts = random_spikes()
+    whole = spiking_neuron.run(weights, counts)
+    assert (whole.sum(axis=0) > 0).sum() > N_NEURONS / 2, "too few neurons fire, so it proves little"
+    np.testing.assert_array_equal(spiking_neuron.run(weights, counts, batch=batch), whole)

@@ -1,5 +1,6 @@
 """Analog arrays survive the way to the simulator's Python."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def array_jobs() -> list[ArrayJob]:
             draw=design.draw(3, 5, np.random.default_rng(index)),
             noise_seed=(1 << 64) - 1 - index,
             code_max=255 >> index,
+            evaluation_time=(math.inf, 4e-8 / 3)[index],
         )
         for index, design in enumerate(designs)
     ]
@@ -33,7 +35,7 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     write_array_jobs(jobs, tmp_path)
     for read, written in zip(read_array_jobs(tmp_path), jobs, strict=True):
         assert read.suffix == written.suffix
-        for name in ("x", "y", "parameters", "noise_seed", "code_max"):
+        for name in ("x", "y", "parameters", "noise_seed", "code_max", "evaluation_time"):
             assert getattr(read, name) == getattr(written, name), name
         for name in ("bit_error", "gain_error", "offset"):
             np.testing.assert_array_equal(getattr(read.draw, name), getattr(written.draw, name))

@@ -9,7 +9,7 @@ import pytest
 
 from cosim.events import event_keys
 from rtl_gen import stream
-from rtl_gen.boundary import analog_array
+from rtl_gen.boundary import analog_array, calibration
 from rtl_gen.emit import emit_chip
 from rtl_gen.fabric import barrier, router
 from rtl_gen.host import event_port
@@ -99,18 +99,25 @@ FAULTS = {
         module=analog_array,
         old="""\
                         if following == "IDLE":
-                            m.d.comb += self.finished.eq(1)
+                            m.d.comb += converted.eq(1)
                             m.d.sync += codes.eq(ports["output_codes"])
 """,
         new="""\
                         if following == "IDLE":
-                            m.d.comb += self.finished.eq(1)
+                            m.d.comb += converted.eq(1)
                     if following == "IDLE":
                         with m.If(cycles == 1):
                             m.d.sync += codes.eq(ports["output_codes"])
 """,
         used_as="rtl_gen.boundary.analog_array.AnalogArrayEngine",
         back_end="mixed_signal",
+    ),
+    "trim_search_skips_a_bit": Fault(
+        module=calibration,
+        old="found | mask >> 1",
+        new="found | mask >> 2",
+        used_as="rtl_gen.boundary.analog_array.Calibrator",
+        back_end="calibrated",
     ),
     "bias_axons_off": Fault(
         module=axon_registers,

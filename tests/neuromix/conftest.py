@@ -52,6 +52,38 @@ def random_network(
     )
 
 
+@pytest.fixture
+def made_cifar10(tmp_path: Path) -> Path:
+    """A folder with a small CIFAR-10: two training batches of 10 images, 20 test images, all noise."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    for name, count in (("data_batch_1", 10), ("data_batch_2", 10), ("test_batch", 20)):
+        records = rng.integers(0, 256, (count, 1 + 3 * 32 * 32), dtype=np.uint8)
+        records[:, 0] = np.arange(count)[::-1] % 10
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+    return folder
+
+
+@pytest.fixture
+def cifar10_network(tmp_path: Path) -> Path:
+    """A network for CIFAR-10 that was never trained."""
+    network = Network(
+        name="cifar10-3072-10",
+        populations=(Population("input", 3072), Population("output", 10)),
+        projections=(
+            Projection(
+                source="input",
+                target="output",
+                weights=np.random.default_rng(1).normal(0, 0.01, (10, 3072)),
+                bias=np.full(10, 0.5),
+            ),
+        ),
+    )
+    network.save(tmp_path / "cifar10.npz")
+    return tmp_path / "cifar10.npz"
+
+
 @pytest.fixture(scope="session")
 def make_network() -> Callable[..., QuantizedNetwork]:
     return random_network

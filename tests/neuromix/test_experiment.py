@@ -51,6 +51,15 @@ def test_only_mixed_signal_chips_have_arrays(tiny: Path) -> None:
         assert (back_end.arrays is None) == (name != "mixed_signal")
 
 
+def test_lines_of_the_arrays_settle_for_the_cycles_of_the_file(tiny: Path) -> None:
+    arrays = prepared(tiny, {"chip.clock": "50 MHz"}).back_ends["mixed_signal"].arrays
+    assert arrays is not None
+    assert arrays.evaluation_time == pytest.approx(4 / 50e6)
+    slow, fast = (prepared(tiny, {"chip.clock": clock}) for clock in ("100 MHz", "400 MHz"))
+    assert not np.array_equal(events(slow, "mixed_signal"), events(fast, "mixed_signal"))
+    assert np.array_equal(events(slow, "parallel"), events(fast, "parallel"))
+
+
 def test_back_end_that_is_not_named_is_left_out(quick: Path) -> None:
     assert list(prepared(quick).back_ends) == ["serial"]
 
@@ -82,3 +91,17 @@ def test_network_must_have_an_output_per_class(tiny: Path, tmp_path: Path) -> No
     smaller.save(tmp_path / "three.npz")
     with pytest.raises(ValueError, match=r"three\.npz: outputs must be 4 for tiny, got 3$"):
         prepared(tiny, {"network": str(tmp_path / "three.npz")})
+
+
+def test_cifar10_is_data_of_an_experiment(tiny: Path, made_cifar10: Path, cifar10_network: Path) -> None:
+    experiment = prepared(
+        tiny,
+        {
+            "data": {"kind": "cifar10", "path": str(made_cifar10)},
+            "network": str(cifar10_network),
+            "chip.core.axons": 3085,  # 13 of them carry the bias
+            "chip.core.neurons": 10,
+        },
+    )
+    assert experiment.images.shape[1] == 3072
+    assert experiment.data_source.startswith("CIFAR-10")

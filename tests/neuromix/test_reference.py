@@ -211,6 +211,16 @@ def test_noise_of_one_array_leaves_the_draws_alone(mapped: MappedNetwork) -> Non
         np.testing.assert_array_equal(draw.offset, noisy.draws[position].offset)
 
 
+def test_lines_settle_for_the_time_of_the_arrays(mapped: MappedNetwork, stimulus: np.ndarray) -> None:
+    def outputs(*evaluation_time: float) -> np.ndarray:
+        arrays = draw_arrays(mapped, MixedSignalNeuronParameters(), 1, *evaluation_time)
+        models = array_models(mapped, array_banks(mapped, arrays))
+        return simulate_mapped(mapped, stimulus, models).outputs
+
+    np.testing.assert_array_equal(outputs(), outputs(1e-3))
+    assert (outputs() != outputs(10e-9)).any()
+
+
 def test_banks_hold_the_weights_of_their_core_and_none_for_unused_neurons(
     make_network: MakeNetwork, make_chip: MakeChip
 ) -> None:

@@ -14,16 +14,16 @@ from typer.testing import Result
 pytestmark = [pytest.mark.cosim, pytest.mark.icarus]
 
 
-def running(group: int) -> dict[str, str]:
-    """Return the names by process id of what runs in a process group; the dead do not count."""
+def running(session: int) -> dict[str, str]:
+    """Return the names by process id of what runs in a session; the dead do not count."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             name, _, rest = (folder / "stat").read_text().partition("(")[2].rpartition(")")
         except OSError:
             continue
-        state, _, process_group = rest.split()[:3]
-        if int(process_group) == group and state != "Z":
+        state, _, _, of_session = rest.split()[:4]
+        if int(of_session) == session and state != "Z":
             found[folder.name] = name
     return found
 

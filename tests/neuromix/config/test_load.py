@@ -192,7 +192,7 @@ def test_problem_is_said_in_one_line(problems: Callable[..., list[str]], text: s
         (
             "kind: digits",
             "kind: cifar",
-            "tiny.yaml:3:8: data.kind: must be one of 'digits', 'idx', got 'cifar'",
+            "tiny.yaml:3:8: data.kind: must be one of 'digits', 'idx', 'cifar10', got 'cifar'",
         ),
         ("kind: digits", "", "tiny.yaml:3:1: data.kind: must be given, got nothing"),
         ("kind: digits", "kind: idx", "tiny.yaml:3:1: data.path: must be given, got nothing"),
@@ -226,6 +226,14 @@ def test_problem_is_said_in_one_line(problems: Callable[..., list[str]], text: s
             (
                 "tiny.yaml:4:28: back_ends.mixed_signal.settle_cycles: "
                 "must be a whole number from 3 to 1000, got 2"
+            ),
+        ),
+        (
+            "parallel: {}",
+            "mixed_signal: {neuron: {topology: r2r}}",
+            (
+                "tiny.yaml:4:37: back_ends.mixed_signal.neuron.topology: "
+                "must be 'full_binary', 'segmented', 'm2m' or 'c2c', got 'r2r'"
             ),
         ),
         (

@@ -28,6 +28,7 @@ class Cell:
     leakage: float | None = field(default=None, metadata={"unit": "A", "low": 0.0})
     n_units: int = field(default=4, metadata={"low": 1, "high": 8})
     cascoded: bool = False
+    kind: str = field(default="nmos", metadata={"allowed": ("nmos", "pmos")})
 
     def __post_init__(self) -> None:
         if self.cascoded and self.n_units < 2:
@@ -38,9 +39,21 @@ CELL: TypeAdapter[Cell] = TypeAdapter(Annotated[Cell, FromFile()])
 
 
 def test_text_becomes_the_dataclass_in_si_units() -> None:
-    given = {"name": "a", "capacitance": "1 fF", "leakage": "3 nA", "wire": {"length": "3 um"}, "n_units": 2}
+    given = {
+        "name": "a",
+        "capacitance": "1 fF",
+        "leakage": "3 nA",
+        "wire": {"length": "3 um"},
+        "n_units": 2,
+        "kind": "pmos",
+    }
     assert CELL.validate_python(given) == Cell(
-        name="a", capacitance=1e-15, leakage=pytest.approx(3e-9), wire=Wire(length=3e-6), n_units=2
+        name="a",
+        capacitance=1e-15,
+        leakage=pytest.approx(3e-9),
+        wire=Wire(length=3e-6),
+        n_units=2,
+        kind="pmos",
     )
 
 
@@ -62,6 +75,7 @@ def test_dataclass_survives_json_exactly() -> None:
         ({"capacitance": 1e-15}, "a quantity in F"),
         ({"n_units": 9}, "less than or equal to 8"),
         ({"cascoded": "yes"}, "valid boolean"),
+        ({"kind": "njfet"}, "'nmos' or 'pmos'"),
         ({"wire": {"lenght": "1 um"}}, "not permitted"),
         ({"cascoded": True, "n_units": 1}, "n_units must be at least 2 if cascoded, got 1"),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuromix.network.datasets import Dataset, DatasetError, load_idx, to_codes
+from neuromix.network.datasets import Dataset, DatasetError, load_cifar10, load_idx, to_codes
 
 N_TRAIN, N_TEST = 7, 5
 IMAGES_MAGIC = "0x00000803 (images of unsigned bytes)"
@@ -214,3 +214,60 @@ def test_mnist_files_are_read(mnist: Dataset) -> None:
     assert len(mnist.train_images) >= 10_000
     assert mnist.train_labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert mnist.test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
+CIFAR_RECORD = 1 + 3 * 32 * 32
+
+
+def cifar_fails(folder: Path, path: Path, message: str) -> None:
+    with pytest.raises(DatasetError, match=f"^{re.escape(f'{path}: {message}')}"):
+        load_cifar10(folder)
+
+
+def test_cifar10_has_its_colours_one_below_the_other(made_cifar10: Path) -> None:
+    dataset = load_cifar10(made_cifar10)
+    assert dataset.train_images.shape == (20, 3072)
+    assert dataset.test_images.shape == (20, 3072)
+    assert dataset.image_shape == (96, 32)
+    assert dataset.train_labels.tolist() == [*range(9, -1, -1)] * 2
+    second = (made_cifar10 / "test_batch.bin").read_bytes()[CIFAR_RECORD : 2 * CIFAR_RECORD]
+    assert dataset.test_labels[1] == second[0] == 8
+    green = np.frombuffer(second[1 + 1024 : 1 + 2048], np.uint8).reshape(32, 32)
+    assert np.array_equal(to_codes(dataset.test_images)[1].reshape(3, 32, 32)[1], green)
+
+
+def test_truncated_cifar10_is_refused(made_cifar10: Path) -> None:
+    path = made_cifar10 / "data_batch_2.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    cifar_fails(
+        made_cifar10,
+        path,
+        "length must be a whole number of records of 3073 bytes, got 30729 (3072 left over)",
+    )
+    path.write_bytes(b"")
+    cifar_fails(
+        made_cifar10, path, "length must be a whole number of records of 3073 bytes, got 0 (0 left over)"
+    )
+
+
+def test_cifar10_with_an_impossible_label_is_refused(made_cifar10: Path) -> None:
+    path = made_cifar10 / "test_batch.bin"
+    content = bytearray(path.read_bytes())
+    content[CIFAR_RECORD] = 10
+    path.write_bytes(content)
+    cifar_fails(made_cifar10, path, "labels must be 0 to 9, got 10 at image 1")
+
+
+def test_missing_and_pickled_cifar10_are_refused(made_cifar10: Path) -> None:
+    cifar_fails(
+        made_cifar10 / "nowhere", made_cifar10 / "nowhere", "data folder must be a folder, got nothing there"
+    )
+    test_batch = made_cifar10 / "test_batch.bin"
+    test_batch.unlink()
+    cifar_fails(made_cifar10, made_cifar10, "test_batch.bin (binary version) must be there, got none")
+    (made_cifar10 / "test_batch").write_bytes(b"a pickle")
+    cifar_fails(
+        made_cifar10,
+        made_cifar10,
+        "test_batch.bin (binary version) must be there, got the Python version, which is not read",
+    )

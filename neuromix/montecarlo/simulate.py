@@ -1,0 +1,227 @@
+"""The fast way: many chips and images at once, in float32."""
+
+import math
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analog_models.neuron import MixedSignalNeuronParameters
+
+from ..network.quantize import QuantizedNetwork
+from .plan import DrawnLayer, Floats, Layer, Plan, draw_layer, draw_noise, make_plan
+
+__all__ = ["CHIPS_AT_ONCE", "simulate_chips"]
+
+CHIPS_AT_ONCE = 20
+"""Chips whose weights are in memory together; they share the noise fields. Results do not depend on it."""
+
+_SIDE_BY_SIDE = 5  # chips in one matrix product
+_CHUNK = 1 << 15  # values that stay in the cache from the product's sum to the code
+
+
+def simulate_chips(
+    network: QuantizedNetwork,
+    neuron: MixedSignalNeuronParameters,
+    codes: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    *,
+    chips: range,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Return how many images each of ``chips`` classifies as ``labels`` [image] say, ``[chip]``.
+
+    ``codes`` [image, input] are activation codes. Ladders of capacitors are taken to be as long as their
+    layer needs. Raises ValueError for codes that are not the network's, or as many labels.
+    """
+    _check(network, codes, labels, chips)
+    plan = make_plan(network, neuron, codes, seed)
+    if not plan.is_random and len(chips):
+        return np.repeat(_count_correct(plan, chips[:1], codes, labels), len(chips))
+    batches = [chips[first : first + CHIPS_AT_ONCE] for first in range(0, len(chips), CHIPS_AT_ONCE)]
+    counts = [_count_correct(plan, batch, codes, labels) for batch in batches]
+    return np.concatenate([np.zeros(0, np.int64), *counts])
+
+
+def _check(
+    network: QuantizedNetwork, codes: NDArray[np.uint8], labels: NDArray[np.integer], chips: range
+) -> None:
+    n_inputs = network.populations[0].size
+    if codes.ndim != 2 or codes.shape[1] != n_inputs:
+        raise ValueError(f"monte carlo: codes must be [image, {n_inputs}], got {list(codes.shape)}")
+    if codes.size and codes.max() > network.activation_max:
+        raise ValueError(f"monte carlo: codes must be 0 to {network.activation_max}, got {codes.max()}")
+    if labels.shape != codes.shape[:1]:
+        raise ValueError(f"monte carlo: labels must be [{len(codes)}], got {list(labels.shape)}")
+    if len(chips) and chips[0] < 0:
+        raise ValueError(f"monte carlo: chips must be numbered from 0, got {chips[0]}")
+
+
+def _count_correct(
+    plan: Plan, chips: range, codes: NDArray[np.uint8], labels: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Return how many images each of ``chips`` classifies correctly, ``[chip]``."""
+    drawn = {chip: [draw_layer(plan, index, chip) for index in range(len(plan.layers))] for chip in chips}
+    groups = [list(group) for _, group in groupby(chips, lambda chip: chip // _SIDE_BY_SIDE)]
+    wide = [_side_by_side(plan, drawn, group) for group in groups]
+    noises = [_Noise(plan, index) for index in range(len(plan.layers))]
+    correct = dict.fromkeys(chips, 0)
+    space = _Space(plan, min(plan.n_images, len(codes)))
+    for block, first in enumerate(range(0, len(codes), plan.n_images)):
+        images = slice(first, first + plan.n_images)
+        if len(labels[images]) != space.n_images:
+            space = _Space(plan, len(labels[images]))
+        for noise in noises:
+            noise.draw(block)
+        seen = space.enter(codes[images])
+        for group, weights in zip(groups, wide, strict=True):
+            if weights is not None:
+                np.matmul(weights, seen, out=space.side_by_side)
+            for chip in group:
+                answers = _classify(plan, drawn[chip], noises, seen, space, chip % _SIDE_BY_SIDE)
+                correct[chip] += int(np.count_nonzero(answers == labels[images]))
+    return np.array([correct[chip] for chip in chips], np.int64)
+
+
+def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats | None:
+    """Return the first layers of a group of chips as one matrix, with a row for each chip's row of ones.
+
+    None if the first layer is a convolution, whose neurons do not all see the same.
+    """
+    layer = plan.layers[0]
+    if layer.rows is not None:
+        return None
+    wide = np.zeros((_SIDE_BY_SIDE, layer.n_post + 1, layer.n_rows), plan.dtype)
+    for chip in group:
+        wide[chip % _SIDE_BY_SIDE, :-1] = drawn[chip][0].weights
+    return wide.reshape(-1, layer.n_rows)
+
+
+class _Noise:
+    """The noise fields of a layer, of its nodes and of its converters, for one block of images at a time."""
+
+    def __init__(self, plan: Plan, index: int) -> None:
+        self._plan, self._index = plan, index
+        self._sigmas = plan.layers[index].noise, plan.converter_noise
+        n_values = plan.layers[index].n_post * plan.n_images
+        self._fields = [np.empty(2 * n_values if sigma else 0, plan.dtype) for sigma in self._sigmas]
+
+    def draw(self, block: int) -> None:
+        """Draw what a block of images sees."""
+        for kind, (sigma, field) in enumerate(zip(self._sigmas, self._fields, strict=True)):
+            draw_noise(self._plan, self._index, block, kind, sigma, field)
+
+    def at(self, places: tuple[int, int], shape: tuple[int, ...]) -> list[Floats | None]:
+        """Return the noise ``[post, image]`` of nodes and converters that begins at ``places``."""
+        size = math.prod(shape)
+        return [
+            field[place : place + size].reshape(shape) if field.size else None
+            for place, field in zip(places, self._fields, strict=True)
+        ]
+
+
+class _Space:
+    """Arrays for a block of images, used over and over."""
+
+    def __init__(self, plan: Plan, n_images: int) -> None:
+        first, *_ = self.layers = plan.layers
+        n_inputs = len(first.kept) if first.rows is None else int(first.rows.max())
+        self.n_images = n_images
+        self._table = plan.inputs
+        self._input = np.full((n_inputs + 1, n_images), 1, plan.dtype)
+        self.side_by_side = np.empty((_SIDE_BY_SIDE * (first.n_post + 1), n_images), plan.dtype)
+        self.levels = [np.empty((layer.n_post + 1, n_images), plan.dtype) for layer in self.layers]
+        self.divisors = [
+            None if layer.load is None else np.empty((layer.n_post, n_images), plan.dtype)
+            for layer in self.layers
+        ]
+        self._patches = [
+            None if layer.rows is None else np.empty((*layer.rows.shape, n_images), plan.dtype)
+            for layer in self.layers
+        ]
+        self.scratch = np.empty(_CHUNK + n_images, plan.dtype)
+
+    def enter(self, codes: NDArray[np.uint8]) -> Floats:
+        """Return what the first layer sees of ``codes`` [image, input]."""
+        first = self.layers[0]
+        chosen = codes[:, first.kept] if first.rows is None else codes
+        self._input[:-1] = (chosen if self._table is None else self._table[chosen]).T
+        return self._see(0, self._input)
+
+    def seen(self, index: int, codes: Floats) -> Floats:
+        """Return what a layer sees of the activation ``codes`` [row, image] of the layer before."""
+        if self._table is not None:
+            codes[:-1] = self._table[codes[:-1].astype(np.uint8)]
+        codes[-1] = 1
+        return self._see(index, codes)
+
+    def _see(self, index: int, rows: Floats) -> Floats:
+        layer, patches, divisor = self.layers[index], self._patches[index], self.divisors[index]
+        if layer.rows is not None and patches is not None:
+            rows = np.take(rows, layer.rows, axis=0, out=patches, mode="clip")
+        if layer.load is not None and divisor is not None:
+            _multiply(layer, layer.load, rows, divisor)
+        return rows
+
+
+def _multiply(layer: Layer, weights: Floats, seen: Floats, out: Floats) -> None:
+    """Put ``weights`` [post, row] times what each neuron has ``seen`` into ``out`` [post, image]."""
+    shape = () if layer.rows is None else layer.shape[:2]
+    np.matmul(weights.reshape(*shape, -1, layer.n_rows), seen, out=out.reshape(*shape, -1, out.shape[-1]))
+
+
+def _classify(
+    plan: Plan, drawn: list[DrawnLayer], noises: list[_Noise], seen: Floats, space: _Space, slot: int
+) -> NDArray[np.int64]:
+    """Return the class [image] that a chip gives to what its first layer has ``seen``.
+
+    The first layer's sums may be in ``space.side_by_side`` already, at ``slot``.
+    """
+    level = seen
+    for index, (layer, chip, noise) in enumerate(zip(plan.layers, drawn, noises, strict=True)):
+        if index == 0 and layer.rows is None:
+            level = space.side_by_side.reshape(_SIDE_BY_SIDE, layer.n_post + 1, -1)[slot]
+        else:
+            seen = space.seen(index, level) if index else seen
+            level = space.levels[index]
+            _multiply(layer, chip.weights, seen, level[:-1])
+        node_noise, converter_noise = noise.at(chip.places, level[:-1].shape)
+        divisor = space.divisors[index]
+        n_rows = -(-_CHUNK // space.n_images)
+        for first in range(0, layer.n_post, n_rows):
+            rows = slice(first, min(first + n_rows, layer.n_post))
+            part = level[rows]
+            if divisor is not None:
+                part /= divisor[rows]
+            part += chip.offset[rows]
+            if node_noise is not None:
+                part += node_noise[rows]
+            _compress(plan, part, space.scratch)
+            if converter_noise is not None:
+                part += converter_noise[rows]
+            part += chip.rounding[rows]
+            np.floor(part, out=part)
+            if plan.margin:
+                np.clip(part, 0, plan.code_max, out=part)
+    classes, codes = plan.layers[-1].classes, level[:-1]
+    last = len(classes) - 1
+    codes *= len(classes)  # the largest code wins, and of equal ones the lowest class
+    codes += (last - classes).astype(plan.dtype)[:, np.newaxis]
+    answers: NDArray[np.int64] = last - codes.max(axis=0).astype(np.int64) % len(classes)
+    return answers
+
+
+def _compress(plan: Plan, level: Floats, scratch: Floats) -> None:
+    """Turn ``level`` [LSB] into what the activation pair makes of it, in place, as far as it gives codes."""
+    np.clip(level, -plan.margin, plan.top, out=level)
+    if plan.compression:
+        a, b, c = plan.compression
+        ratio = np.multiply(level, level, out=scratch[: level.size].reshape(level.shape))
+        ratio += c
+        np.divide(b, ratio, out=ratio)
+        ratio += a
+        level *= ratio
+    elif math.isfinite(plan.linear_range):
+        level /= plan.linear_range
+        np.tanh(level, out=level)
+        level *= plan.linear_range

@@ -1,0 +1,110 @@
+"""The netlist of a cell: its devices, by count and by size."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analog_models.corner import CORNERS
+from analog_models.mdac import TOPOLOGIES, WEIGHT_MAX
+from analog_models.neuron import MixedSignalNeuronParameters
+from analog_models.views.spice import BUILT_IN_CARD, SpiceCell, spice_netlist
+
+CELL = SpiceCell(parameters=MixedSignalNeuronParameters())
+
+
+def transistors(text: str) -> dict[str, dict[str, str]]:
+    """Return nodes, model and parameters of every transistor by name."""
+    found = {}
+    for line in text.splitlines():
+        if line.startswith("m"):
+            name, drain, gate, source, bulk, model, *sizes = line.split()
+            nodes = {"drain": drain, "gate": gate, "source": source, "bulk": bulk, "model": model}
+            found[name] = {**nodes, **dict(size.split("=") for size in sizes)}
+    return found
+
+
+def test_cell_has_as_many_units_as_its_topology() -> None:
+    devices = transistors(spice_netlist(CELL, BUILT_IN_CARD))
+    mirrors = [device for name, device in devices.items() if name.startswith("mu")]
+    assert [int(device["m"]) for device in mirrors] == [1, 2, 4, 8, 16, 32, 64]
+    assert sum(int(device["m"]) for device in mirrors) == TOPOLOGIES["full_binary"].n_units
+    assert all((device["gate"], device["source"]) == ("axon", "0") for device in mirrors)
+    assert int(devices["mdiode"]["m"]) == CELL.n_diode_units == 125
+
+
+def test_drawn_units_are_transistors_of_their_own_with_their_own_shifts() -> None:
+    threshold, factor = np.arange(WEIGHT_MAX) * 1e-3, np.arange(WEIGHT_MAX) * 1e-4
+    devices = transistors(spice_netlist(CELL, BUILT_IN_CARD, unit_shifts=(threshold, factor)))
+    mirrors = {name: device for name, device in devices.items() if name.startswith("mu")}
+    assert len(mirrors) == WEIGHT_MAX
+    drains = [device["drain"] for device in mirrors.values()]
+    assert [drains.count(f"b{bit}") for bit in range(7)] == [1, 2, 4, 8, 16, 32, 64]
+    np.testing.assert_allclose([float(device["delvto"]) for device in mirrors.values()], threshold, rtol=1e-5)
+    np.testing.assert_allclose([float(device["mulu0"]) for device in mirrors.values()], 1 + factor, rtol=1e-5)
+
+
+def test_every_bit_has_a_switch_to_either_wire() -> None:
+    devices = transistors(spice_netlist(CELL, BUILT_IN_CARD))
+    for bit in range(7):
+        for wire in "pn":
+            switch = devices[f"ms{wire}{bit}"]
+            assert (switch["drain"], switch["gate"], switch["source"]) == (wire, f"{wire}{bit}", f"b{bit}")
+
+
+def test_full_cell_drops_the_full_scale_over_its_load() -> None:
+    p = CELL.parameters
+    assert CELL.load_resistance * p.unit_current * WEIGHT_MAX == pytest.approx(p.node_full_scale)
+    assert f"rp vdd p {CELL.load_resistance:.6g}" in spice_netlist(CELL, BUILT_IN_CARD)
+
+
+def test_corner_shifts_every_transistor_away_from_or_towards_its_threshold() -> None:
+    slow = transistors(spice_netlist(CELL, BUILT_IN_CARD, corner=CORNERS["ss"]))
+    for device in slow.values():
+        sign = -1 if device["model"] == BUILT_IN_CARD.pmos else 1
+        assert float(device["delvto"]) == sign * CORNERS["ss"].threshold_shift
+        assert float(device["mulu0"]) == CORNERS["ss"].mobility_factor
+    assert {device["model"] for device in slow.values()} == {BUILT_IN_CARD.nmos, BUILT_IN_CARD.pmos}
+
+
+def test_netlist_is_the_same_text_every_time() -> None:
+    assert spice_netlist(CELL, BUILT_IN_CARD) == spice_netlist(
+        SpiceCell(parameters=MixedSignalNeuronParameters()), BUILT_IN_CARD
+    )
+
+
+def test_every_node_of_a_device_is_a_port_or_met_twice() -> None:
+    """A node that only one device touches is a typing error."""
+    text = spice_netlist(CELL, BUILT_IN_CARD)
+    ports = set(re.search(r"^\.subckt neuron_cell (.*)$", text, re.MULTILINE)[1].split())
+    touched: list[str] = []
+    for line in text.splitlines():
+        if line[0] in "mrc":
+            touched += line.split()[1 : 5 if line[0] == "m" else 3]
+    assert ports <= set(touched)
+    assert all(touched.count(node) > 1 or node in ports or node == "0" for node in touched)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"topology": "m2m"}, r"^spice cell: topology must be full_binary, got 'm2m'"),
+        ({"degeneration": float("inf")}, r"^spice cell: degeneration must be finite, got inf"),
+        (
+            {"input_current": 1e-9},
+            r"^spice cell: input_current must be at least half of unit_current, 8e-09 A, got 1e-09 A$",
+        ),
+    ],
+)
+def test_neuron_without_such_a_circuit_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SpiceCell(parameters=replace(MixedSignalNeuronParameters(), **changes))
+
+
+def test_built_in_card_explains_every_parameter_that_it_sets() -> None:
+    comments, models = BUILT_IN_CARD.path.read_text().split(".model", 1)
+    explained = set(re.findall(r"[a-z0-9]+", comments))
+    parameters = set(re.findall(r"(\w+)=", models)) - {"level", "version"}
+    assert parameters <= explained, parameters - explained
+    assert {BUILT_IN_CARD.nmos, BUILT_IN_CARD.pmos} <= set(models.split())
