@@ -15,6 +15,7 @@ from neuromix.agreement import Comparison
 from neuromix.calibration import CalibrationPlan, find_trims, plan_calibration, trim_words
 from neuromix.config.experiment import ChipConfig
 from neuromix.mapping import MappedNetwork, Position, map_network
+from neuromix.network.convolution import Convolution
 from neuromix.network.network import Network, Population, Projection
 from neuromix.network.quantize import quantize
 from neuromix.reference import (
@@ -34,7 +35,15 @@ from rtl_gen.neuron.engine import EngineParameters
 from rtl_gen.neuron.event_engine import EventEngineParameters
 from rtl_gen.neuron.parallel_engine import ParallelEngineParameters
 
-__all__ = ["BACK_ENDS", "ChipCase", "Played", "chip_case", "random_codes", "random_network"]
+__all__ = [
+    "BACK_ENDS",
+    "ChipCase",
+    "Played",
+    "chip_case",
+    "convolutional_network",
+    "random_codes",
+    "random_network",
+]
 
 BACK_ENDS: dict[str, tuple[type[EngineParameters], dict[str, int]]] = {
     "parallel": (ParallelEngineParameters, {}),
@@ -132,6 +141,40 @@ def random_network(
         }
     )
     return map_network(quantize(network, activation_max=(1 << max(1, payload_bits)) - 1), config)
+
+
+def convolutional_network() -> MappedNetwork:
+    """Return 6 x 6 pixels, two maps of 3 x 3 kernels, pooling and five outputs, on 4 + 2 + 1 cores.
+
+    The weights are random. Blocks of the convolution overlap: a pixel goes to up to four cores.
+    """
+    rng = np.random.default_rng(4)
+    convolution = Convolution(in_shape=(1, 6, 6), out_maps=2, kernel=3)
+    pooling = Convolution.pooling(convolution.out_shape, 2)
+    populations = (
+        Population("input", convolution.n_pre),
+        Population("conv", convolution.n_post),
+        Population("pool", pooling.n_post),
+        Population("output", 5),
+    )
+    projections = (
+        Projection(
+            source="input",
+            target="conv",
+            weights=rng.normal(0.05, 0.35, (2, 9)),
+            bias=rng.normal(0.1, 0.2, 2),
+            convolution=convolution,
+        ),
+        Projection.pooling("conv", "pool", convolution.out_shape, 2),
+        Projection(
+            source="pool", target="output", weights=rng.normal(0, 0.7, (5, 8)), bias=rng.normal(0.2, 0.3, 5)
+        ),
+    )
+    network = Network(name="convolutional", populations=populations, projections=projections)
+    config = ChipConfig.model_validate(
+        {"mesh": {"width": 4, "height": 2}, "core": {"axons": 20, "neurons": 8, "fan_out": 1}}
+    )
+    return map_network(quantize(network), config)
 
 
 def random_codes(mapped: MappedNetwork, n_samples: int = 20, seed: int = 2) -> NDArray[np.uint8]:

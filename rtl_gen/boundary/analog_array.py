@@ -7,7 +7,7 @@ row; it turns input codes into currents, sums them per neuron and digitises the 
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import Cat, Instance, Module, Signal, Value
+from amaranth.hdl import Instance, Module, Signal, Value
 from amaranth.lib import wiring
 from numpy.typing import NDArray
 
@@ -176,32 +176,33 @@ class AnalogArrayEngine(wiring.Component):
         p = self.parameters
         load = self.load
         n_words = -(-p.synapse_row_width // LOAD_WORD_WIDTH)
-        row_words = [Signal(LOAD_WORD_WIDTH, name=f"row_word_{i}") for i in range(n_words)]
+        # A wide register, written a field at a time: one process of the Verilog, whatever the size.
+        row_words = Signal(n_words * LOAD_WORD_WIDTH)
         write = Signal()
         m.d.comb += [
-            ports["row_weights"].eq(Cat(row_words)),
+            ports["row_weights"].eq(row_words),
             write.eq(load.strobe & (load.target == LoadTarget.SYNAPSES)),
         ]
         m.d.sync += ports["row_strobe"].eq(write & (load.word == n_words - 1))
         with m.If(write):
             m.d.sync += ports["row"].eq(load.row)
-        # Not a Switch: it would be written out for every register, with a case for each of the others.
-        for index, word in enumerate(row_words):
-            with m.If(write & (load.word == index)):
-                m.d.sync += word.eq(load.data)
+            with m.Switch(load.word):
+                for index in range(n_words):
+                    with m.Case(index):
+                        m.d.sync += row_words.word_select(index, LOAD_WORD_WIDTH).eq(load.data)
 
     def _hold_trims(self, m: Module, ports: dict[str, Signal], calibrator: Calibrator | None) -> None:
         """Hold the trims, written by the load bus or by the calibrator; show those of one row."""
         p = self.parameters
         load = self.load
-        offset_trims = [Signal(TRIM_WIDTH, name=f"offset_trim_{i}") for i in range(p.n_neurons)]
-        gain_trims = [Signal(TRIM_WIDTH, name=f"gain_trim_{i}") for i in range(p.n_neurons)]
+        offset_trims = Signal(p.n_neurons * TRIM_WIDTH)
+        gain_trims = Signal(p.n_neurons * TRIM_WIDTH)
         write = Signal()
         row = Signal(load.row.shape())
         written = Signal(TRIMS)
         m.d.comb += [
-            ports["offset_trims"].eq(Cat(offset_trims)),
-            ports["gain_trims"].eq(Cat(gain_trims)),
+            ports["offset_trims"].eq(offset_trims),
+            ports["gain_trims"].eq(gain_trims),
             write.eq(load.strobe & (load.target == LoadTarget.TRIMS)),
             row.eq(load.row),
             written.eq(load.data),
@@ -213,14 +214,18 @@ class AnalogArrayEngine(wiring.Component):
                     row.eq(calibrator.neuron),
                     written.eq(calibrator.written),
                 ]
-        for index, (offset_trim, gain_trim) in enumerate(zip(offset_trims, gain_trims, strict=True)):
-            with m.If(write & (row == index)):
-                m.d.sync += [offset_trim.eq(written.offset), gain_trim.eq(written.gain)]
+        with m.If(write), m.Switch(row):
+            for index in range(p.n_neurons):
+                with m.Case(index):
+                    m.d.sync += [
+                        offset_trims.word_select(index, TRIM_WIDTH).eq(written.offset),
+                        gain_trims.word_select(index, TRIM_WIDTH).eq(written.gain),
+                    ]
         if calibrator is not None:
             with m.Switch(row):
                 for index in range(p.n_neurons):
                     with m.Case(index):
                         m.d.comb += [
-                            calibrator.trims.offset.eq(offset_trims[index]),
-                            calibrator.trims.gain.eq(gain_trims[index]),
+                            calibrator.trims.offset.eq(offset_trims.word_select(index, TRIM_WIDTH)),
+                            calibrator.trims.gain.eq(gain_trims.word_select(index, TRIM_WIDTH)),
                         ]

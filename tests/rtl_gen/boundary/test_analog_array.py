@@ -40,8 +40,8 @@ BENCH = "testbenches.boundary.analog_array_bench"
 FAULTS = {
     "a_cycle_less_of_evaluate": ("cycles.eq(next_cycles - 1)", "cycles.eq(max(0, next_cycles - 2))"),
     "trims_swapped": (
-        "gain_trims[index].eq(written.gain)",
-        "gain_trims[index].eq(written.offset)",
+        "gain_trims.word_select(index, TRIM_WIDTH).eq(written.gain)",
+        "gain_trims.word_select(index, TRIM_WIDTH).eq(written.offset)",
     ),
     "row_strobed_with_its_first_word": ("load.word == n_words - 1", "load.word == 0"),
     "works_without_neurons": ("self.step & (settings.neurons != 0)", "self.step"),

@@ -1,0 +1,31 @@
+"""A convolutional network on a chip sends the events of the golden model, whichever neurons compute it."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cosim.events import event_of
+from cosim.simulator import SimulatorName
+from testbenches.chip_bench import Played, chip_case, convolutional_network
+
+Play = Callable[..., Played]
+
+
+@pytest.mark.parametrize("back_end", ["serial_4_lanes", "mixed_signal"])
+def test_convolution_and_pooling_send_the_events_of_the_golden_model(
+    back_end: str, simulator_name: SimulatorName, play: Play
+) -> None:
+    case = chip_case(back_end, convolutional_network())
+    populations = [core.population for core in case.mapped.cores]
+    assert {name: populations.count(name) for name in populations} == {"conv": 4, "pool": 2, "output": 1}
+    assert max(map(len, case.mapped.input_routes)) == 4
+    assert (case.arrays is not None) == (back_end == "mixed_signal")
+
+    played = play(case, simulator_name)
+    assert len(case.codes) == 20
+    assert played.comparison.equal, played.comparison.located
+    np.testing.assert_array_equal(played.result.sent, played.reference.events)
+    senders = {(event.source_x, event.source_y) for event in map(event_of, played.reference.events)}
+    assert senders == {(0, 0), *(core.position for core in case.mapped.cores)}
+    assert len(np.unique(played.reference.outputs)) > 20, "the outputs hardly differ, so they prove nothing"
