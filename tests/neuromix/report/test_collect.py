@@ -166,6 +166,14 @@ def test_analog_energy_is_a_block_of_its_own(report: Report) -> None:
     assert result.components["analog adc"] == pytest.approx(1.0)
 
 
+def test_analog_arrays_are_told_with_what_their_lines_lack(report: Report) -> None:
+    told = {parameter.name: parameter.value for parameter in report.analog}
+    assert told["structure of a cell"] == "full binary"
+    assert told["lines after 40.0 ns"] == "0.460 LSB short"
+    assert told["converter noise"].startswith("100 µV rms = 1e-08 V² = 0.128 LSB")
+    assert told["conversion"] == "2.70 pJ"
+
+
 def test_latency_is_from_the_begin_of_a_step_to_the_end_of_the_one_that_answers(
     serial: BackEndResult,
 ) -> None:
