@@ -16,10 +16,12 @@ with noise drawn per evaluation, so it must find the same trims.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.bank import MixedSignalNeuronBank
 from analog_models.neuron import MixedSignalNeuronParameters
 from cosim.arrays import calibration_noise
 from cosim.job import AnalogArrays
@@ -129,15 +131,14 @@ def find_trims(
     mapped: MappedNetwork, arrays: AnalogArrays, plan: CalibrationPlan
 ) -> dict[Position, NDArray[np.int64]]:
     """Return the trims that the chip with these arrays finds, of all neurons of its cores, used or not."""
-    code_max = mapped.event_format.payload_max
-    return {core.position: _find_array(arrays, core.position, code_max, plan) for core in mapped.cores}
+    return {core.position: _find_array(mapped, arrays, core.position, plan) for core in mapped.cores}
 
 
 def _find_array(
-    arrays: AnalogArrays, position: Position, code_max: int, plan: CalibrationPlan
+    mapped: MappedNetwork, arrays: AnalogArrays, position: Position, plan: CalibrationPlan
 ) -> NDArray[np.int64]:
     """Return the trims ``[neuron, 2]`` of one array; its evaluations are numbered through both searches."""
-    draw = arrays.draws[position]
+    draw, code_max = arrays.draws[position], mapped.event_format.payload_max
     trims = np.zeros((draw.n_neurons, 2), dtype=np.int64)
     first = 0
     for search, weight in ((plan.offset, 0), (plan.gain, REFERENCE_WEIGHT)):
@@ -151,15 +152,27 @@ def _find_array(
             evaluation_time=arrays.evaluation_time,
         )
         inputs = np.full((search.repeats, draw.n_axons), code_max)
-
-        def codes(tried: NDArray[np.int64], begin: int) -> NDArray[np.int64]:
-            trims[:, search.trim] = tried  # noqa: B023  # called before the loop goes on
-            trimmed = bank.with_trims(offset_trim=trims[:, 0], gain_trim=trims[:, 1])  # noqa: B023
-            return trimmed.evaluate(inputs, first_step=first + begin).codes  # noqa: B023
-
-        trims[:, search.trim] = search.find(codes, draw.n_neurons)
+        if search.trim == Trim.OFFSET:
+            inputs[:, : mapped.n_axons - mapped.n_bias_axons] = 0  # as after reset; bias axons never rest
+        evaluate = partial(_evaluate, bank, inputs, trims.copy(), search.trim, first)
+        trims[:, search.trim] = search.find(evaluate, draw.n_neurons)
         first += search.n_evaluations
     return trims
+
+
+def _evaluate(
+    bank: MixedSignalNeuronBank,
+    inputs: NDArray[np.int64],
+    trims: NDArray[np.int64],
+    searched: Trim,
+    first: int,
+    tried: NDArray[np.int64],
+    begin: int,
+) -> NDArray[np.int64]:
+    """Return the codes with ``trims``, but those ``tried`` of the kind that is searched."""
+    trims[:, searched] = tried
+    trimmed = bank.with_trims(offset_trim=trims[:, 0], gain_trim=trims[:, 1])
+    return trimmed.evaluate(inputs, first_step=first + begin).codes
 
 
 def read_trims(mapped: MappedNetwork, reads: NDArray[np.int64]) -> dict[Position, NDArray[np.int64]]:

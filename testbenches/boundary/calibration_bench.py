@@ -31,6 +31,7 @@ class CalibrationBench:
         self.n_evaluations = 0
         self.inputs: set[int] = set()
         self.finished = 0
+        self.n_cycles = 0
 
     async def start(self, n_in_use: int) -> None:
         for name in ("events__valid", "events__payload", "step", "neuron", "load__strobe", "load__word"):
@@ -77,13 +78,14 @@ class CalibrationBench:
         await FallingEdge(dut.clk)
         dut.calibration__start.value = 0
         port = (dut.array.offset_trims, dut.array.gain_trims)[search.trim]
-        self.n_evaluations, self.finished = 0, 0
+        self.n_evaluations, self.finished, self.n_cycles = 0, 0, 0
         self.inputs.clear()
         converting = False
         await ReadOnly()
         while dut.busy.value:
             seen = (int(dut.array.convert.value), int(port.value), int(dut.array.input_codes.value))
             self.finished += int(dut.finished.value)
+            self.n_cycles += 1
             await FallingEdge(dut.clk)
             if seen[0] and not converting:
                 trims = np.frombuffer(seen[1].to_bytes(self.engine.n_neurons, "little"), np.int8)
@@ -124,6 +126,8 @@ async def searches_find_what_the_twin_finds(dut: Any) -> None:
         found = await bench.search(search, wanted, noise)
         np.testing.assert_array_equal(found, expected)
         assert bench.n_evaluations == search.n_evaluations
+        phases = bench.engine.reset_cycles + bench.engine.settle_cycles + bench.engine.convert_cycles
+        assert bench.n_cycles == n_neurons + search.n_evaluations * (1 + phases + n_neurons)
         assert bench.inputs == {full if search.trim == Trim.GAIN else bias}
         assert bench.finished == 0, "a calibration sends nothing"
         np.testing.assert_array_equal((await bench.trims())[:, 1 - search.trim], other[:, 1 - search.trim])

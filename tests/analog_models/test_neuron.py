@@ -292,6 +292,22 @@ def test_rest_voltage_is_the_offset_of_the_draw() -> None:
     np.testing.assert_allclose(quiet_rest(parameters, 50)[0], draw.offset, rtol=1e-12)
 
 
+def test_other_trims_make_another_bank_of_the_same_array() -> None:
+    weights, inputs = np.array([[127, -5], [20, 60]]), np.array([[255, 3], [17, 200]])
+    plain = make_bank(DEFAULT, weights)
+    before = plain.evaluate(inputs).node_voltage
+    offset_trim, gain_trim = np.array([5, -7]), np.array([100, -3])
+    trimmed = plain.with_trims(offset_trim=offset_trim, gain_trim=gain_trim)
+    whole = make_bank(DEFAULT, weights, offset_trim=offset_trim, gain_trim=gain_trim)
+    np.testing.assert_array_equal(trimmed.evaluate(inputs).node_voltage, whole.evaluate(inputs).node_voltage)
+    np.testing.assert_array_equal(plain.evaluate(inputs).node_voltage, before)
+    np.testing.assert_allclose(
+        (trimmed.offset - plain.offset) * DEFAULT.lsb(), offset_trim * DEFAULT.offset_trim_step
+    )
+    ratio = (1 + trimmed.gain_error) / (1 + plain.gain_error)
+    np.testing.assert_allclose(ratio, 1 + gain_trim * DEFAULT.gain_trim_step)
+
+
 def test_offset_trim_moves_the_node_by_its_step() -> None:
     parameters = MixedSignalNeuronParameters.ideal(offset_trim_step=1e-3)
     bank = make_bank(parameters, np.zeros((3, 1), dtype=int), offset_trim=np.array([-128, 0, 127], np.int8))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from rtl_gen.host.loader import MemoryImage, load_writes
-from rtl_gen.host.registers import HostAddress
+from rtl_gen.boundary.calibration import Trim, TrimSearch
+from rtl_gen.host.loader import AccessKind, MemoryImage, load_writes, search_accesses, trim_reads, writes
+from rtl_gen.host.registers import HostAddress, chip_registers
 from rtl_gen.signatures import LoadTarget
 
 
@@ -74,3 +75,24 @@ def test_images_follow_each_other_lazily():
 def test_impossible_images_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         image(**changes)
+
+
+def test_a_search_is_two_writes_and_a_wait():
+    registers = chip_registers(mesh_width=1, mesh_height=1, n_axons=4, n_neurons=4)
+    search = TrimSearch(trim=Trim.GAIN, threshold=9, repeats_log2=2, lowered_by=1)
+    assert list(search_accesses(registers, search)) == [
+        (AccessKind.WRITE, HostAddress.CALIBRATION, 0x010905),
+        (AccessKind.WRITE, HostAddress.CONTROL, 0b100),
+        (AccessKind.WAIT, HostAddress.STATUS, 0b1),
+    ]
+
+
+def test_trims_are_read_neuron_by_neuron():
+    assert list(trim_reads(3, 1, 2)) == [
+        (AccessKind.WRITE, HostAddress.LOAD_TILE, 0x103),
+        (AccessKind.WRITE, HostAddress.LOAD_ROW, 0),
+        (AccessKind.READ, HostAddress.TRIMS, 0),
+        (AccessKind.WRITE, HostAddress.LOAD_ROW, 1),
+        (AccessKind.READ, HostAddress.TRIMS, 0),
+    ]
+    assert list(writes([(4, 5)])) == [(AccessKind.WRITE, 4, 5)]

@@ -133,3 +133,18 @@ def test_markdown_has_every_register_and_field_in_tables():
         for part, line in zip(entry.fields, table, strict=True):
             cells = [part.bits, part.name, f"`{part.reset:#x}`", part.description]
             assert line == f"| {' | '.join(cells)} |"
+
+
+def test_packed_fields_stand_in_their_places_and_others_are_zero():
+    calibration = REGISTERS["CALIBRATION"]
+    assert calibration.pack() == 0
+    assert calibration.pack(trim=1, repeats_log2=7, threshold=0xA5, lowered_by=2) == 0x02A50F
+    with pytest.raises(ValueError, match=r"^CALIBRATION\.trim: value must be 0 to 1, got 2$"):
+        calibration.pack(trim=2)
+
+
+def test_a_chip_without_calibration_has_nothing_of_it():
+    plain = chip_registers(mesh_width=3, mesh_height=2, n_axons=64, n_neurons=33, calibrated=False)
+    assert [entry.name for entry in plain] == [entry.name for entry in REGISTERS][:-2]
+    assert {entry.name for entry in REGISTERS} - {entry.name for entry in plain} == {"CALIBRATION", "TRIMS"}
+    assert "calibrate" not in {part.name for part in plain["CONTROL"].fields}
