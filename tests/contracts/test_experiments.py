@@ -171,7 +171,10 @@ def all_images(name: str) -> Experiment:
 
 @pytest.mark.parametrize(
     "experiment_name",
-    [pytest.param(name, marks=[pytest.mark.mnist] if name.startswith("mnist") else []) for name in EXPERIMENTS],
+    [
+        pytest.param(name, marks=[pytest.mark.mnist] if name.startswith("mnist") else [])
+        for name in EXPERIMENTS
+    ],
 )
 def test_golden_models_are_as_accurate_as_promised(experiment_name: str) -> None:
     experiment, expected = all_images(experiment_name), EXPECTED[experiment_name]
