@@ -2,7 +2,6 @@
 
 import copy
 import math
-import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import adc
 from .activation import saturate
 from .charge import bias_energy, capacitor_energy
+from .codes import checked_codes, checked_whole
 from .draw import MixedSignalNeuronDraw
 from .flicker import drift_normals, n_decades
 from .mdac import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MixedSignalEvaluation", "MixedSignalNeuronBank"]
 
+_WHERE = "mixed-signal bank"
 _GAIN_MAX = (1 << 16) - 1
 _SHIFT_MAX = 63
 _TRIM_MIN, _TRIM_MAX = -128, 127
@@ -93,12 +94,12 @@ class MixedSignalNeuronBank:
     ) -> None:
         self.parameters = parameters
         self.n_neurons, self.n_axons = draw.n_neurons, draw.n_axons
-        gain = _whole("gain", gain, 0, _GAIN_MAX)
-        shift = _whole("shift", shift, 0, _SHIFT_MAX)
-        self._code_max = _whole("code_max", code_max, 1, INPUT_LEVELS - 1)
-        self._noise_seed = _whole("noise_seed", noise_seed, 0, (1 << 128) - 1)
+        gain = checked_whole(_WHERE, "gain", gain, 0, _GAIN_MAX)
+        shift = checked_whole(_WHERE, "shift", shift, 0, _SHIFT_MAX)
+        self._code_max = checked_whole(_WHERE, "code_max", code_max, 1, INPUT_LEVELS - 1)
+        self._noise_seed = checked_whole(_WHERE, "noise_seed", noise_seed, 0, (1 << 128) - 1)
         shape = (self.n_neurons, self.n_axons)
-        codes = _codes("weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape)
+        codes = checked_codes(_WHERE, "weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape)
         self._magnitudes = np.abs(codes.astype(np.int64))
         self._weights = effective_weights(codes, draw.bit_error)
         unit_variance = np.rint(parameters.cell.weight_variance(1.0) * _FLICKER_GRID)
@@ -152,7 +153,7 @@ class MixedSignalNeuronBank:
         ``input_codes[step, pre]`` are 0 to 255. The result of a step does not depend on the batch it is in.
         """
         inputs = self._checked_inputs(input_codes)
-        first_step = _whole("first_step", first_step, 0, _STEP_MAX)
+        first_step = checked_whole(_WHERE, "first_step", first_step, 0, _STEP_MAX)
         level = sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain
         if self._loading:
             level /= 1 + self._loading * sum_products(inputs, self._magnitudes.astype(np.float64))
@@ -242,38 +243,13 @@ class MixedSignalNeuronBank:
 
     def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.uint8]:
         n_steps = np.shape(input_codes)[0] if np.ndim(input_codes) else 1
-        inputs = _codes("input_codes", input_codes, 0, INPUT_LEVELS - 1, (n_steps, self.n_axons))
+        inputs = checked_codes(
+            _WHERE, "input_codes", input_codes, 0, INPUT_LEVELS - 1, (n_steps, self.n_axons)
+        )
         return inputs.astype(np.uint8, copy=False)
-
-
-def _whole(name: str, value: int, low: int, high: int) -> int:
-    """Return ``value`` as an int, if it is a whole number from ``low`` to ``high``."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or not low <= number <= high:
-        raise ValueError(
-            f"mixed-signal bank: {name} must be a whole number from {low} to {high}, got {value!r}"
-        )
-    return number
-
-
-def _codes(name: str, values: ArrayLike, low: int, high: int, shape: tuple[int, ...]) -> NDArray[np.integer]:
-    """Return ``values`` as an array, if it has ``shape`` and whole numbers from ``low`` to ``high``."""
-    codes = np.asarray(values)
-    if codes.shape != shape:
-        raise ValueError(f"mixed-signal bank: {name} must have shape {shape}, got {codes.shape}")
-    if codes.dtype.kind not in "iu":
-        raise ValueError(f"mixed-signal bank: {name} must be integers, got {codes.dtype}")
-    if codes.size and not (low <= codes.min() and codes.max() <= high):
-        raise ValueError(
-            f"mixed-signal bank: {name} must be {low} to {high}, got {codes.min()} to {codes.max()}"
-        )
-    return codes
 
 
 def _trim_codes(name: str, values: ArrayLike, n_neurons: int) -> NDArray[np.int64]:
     """Return trim codes ``[post]``; one number stands for all neurons."""
     codes = np.full(n_neurons, values) if np.ndim(values) == 0 else values
-    return _codes(name, codes, _TRIM_MIN, _TRIM_MAX, (n_neurons,)).astype(np.int64)
+    return checked_codes(_WHERE, name, codes, _TRIM_MIN, _TRIM_MAX, (n_neurons,)).astype(np.int64)
