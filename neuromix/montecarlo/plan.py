@@ -252,11 +252,11 @@ class DrawnLayer:
     """A layer of one chip."""
 
     weights: Floats
-    """What the rows move the nodes by, ``[post, row]`` [LSB]."""
-    offset: Floats
-    """What is added to the nodes, ``[post, 1]`` [LSB]."""
-    rounding: Floats
-    """What is added before a converter cuts to whole codes, ``[post, 1]`` [LSB]."""
+    """What the rows move the nodes by, ``[post, row]`` [LSB]; without load the ones bring the offset."""
+    offset: Floats | None
+    """What is added to the nodes behind their load, ``[post, 1]`` [LSB]."""
+    rounding: Floats | None
+    """What is added before a converter cuts to whole codes, ``[post, 1]`` [LSB]; None: half of one."""
     places: tuple[int, int]
     """From where on the nodes and the converters read their noise."""
 
@@ -274,10 +274,14 @@ def draw_layer(plan: Plan, index: int, chip: int) -> DrawnLayer:
     weights[:, :-1] = cells[:, layer.kept]
     weights[:, -1] = plan.always_on * cells[:, layer.fan_in :].sum(axis=1, dtype=np.float64)
     weights *= gain.astype(plan.dtype)[:, np.newaxis]
+    shift = (plan.sigma_offset * offset - plan.droop * leak).astype(plan.dtype)
+    if layer.load is None:
+        weights[:, -1] += shift  # in the product it costs nothing
+    rounding = (0.5 + plan.sigma_converter * converter).astype(plan.dtype)[:, np.newaxis]
     return DrawnLayer(
         weights=weights,
-        offset=(plan.sigma_offset * offset - plan.droop * leak).astype(plan.dtype)[:, np.newaxis],
-        rounding=(0.5 + plan.sigma_converter * converter).astype(plan.dtype)[:, np.newaxis],
+        offset=None if layer.load is None else shift[:, np.newaxis],
+        rounding=rounding if plan.sigma_converter else None,
         places=(int(places[0]), int(places[1])),
     )
 

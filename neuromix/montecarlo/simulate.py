@@ -16,8 +16,8 @@ __all__ = ["CHIPS_AT_ONCE", "simulate_chips"]
 CHIPS_AT_ONCE = 20
 """Chips whose weights are in memory together; they share the noise fields. Results do not depend on it."""
 
-_SIDE_BY_SIDE = 5  # chips in one matrix product
-_CHUNK = 1 << 15  # values that stay in the cache from the product's sum to the code
+_SIDE_BY_SIDE = 10  # chips in one matrix product
+_CHUNK = 1 << 16  # values that stay in the cache from the product's sum to the code
 
 
 def simulate_chips(
@@ -191,15 +191,15 @@ def _classify(
         for first in range(0, layer.n_post, n_rows):
             rows = slice(first, min(first + n_rows, layer.n_post))
             part = level[rows]
-            if divisor is not None:
+            if divisor is not None and chip.offset is not None:
                 part /= divisor[rows]
-            part += chip.offset[rows]
+                part += chip.offset[rows]
             if node_noise is not None:
                 part += node_noise[rows]
             _compress(plan, part, space.scratch)
             if converter_noise is not None:
                 part += converter_noise[rows]
-            part += chip.rounding[rows]
+            part += 0.5 if chip.rounding is None else chip.rounding[rows]
             np.floor(part, out=part)
             if plan.margin:
                 np.clip(part, 0, plan.code_max, out=part)
