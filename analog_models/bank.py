@@ -218,20 +218,24 @@ class MixedSignalNeuronBank:
             )
         p = self.parameters
         axon_drive = inputs.sum(axis=0, dtype=np.int64) / INPUT_LEVELS  # full-scale steps, [pre]
+        copied = np.arange(INPUT_LEVELS) * p.conducted_fraction(self.n_neurons, evaluation_time)  # [code]
+        cell_drive = copied[inputs].sum(axis=0) / INPUT_LEVELS  # what of them the cells copy, [pre]
         drained = p.cell.drawn[self._magnitudes] - self._magnitudes  # at full input [LSB], [post, pre]
         axon_units = np.abs(self._weights).sum(axis=0) / 2.0**GRID_BITS + drained.sum(axis=0)
         axon_bits = np.bitwise_count(self._magnitudes).sum(axis=0)  # set bits, [pre]
         uses = np.bincount(inputs.ravel(), minlength=INPUT_LEVELS)  # how often each input code came, [code]
-        line_swing = float(uses @ p.line_swing)
+        driven_swing = (
+            float(uses @ p.line_swing) if p.line_time_constant else 0.0
+        )  # else in the input's charge
 
         def flowing(current: float) -> float:
             return bias_energy(p.supply, current, evaluation_time)
 
         return {
             "input_dac": flowing(p.input_current * float(axon_drive.sum())),
-            "mdac_gate": capacitor_energy(p.supply, p.line_capacitance(self.n_neurons), line_swing),
+            "mdac_gate": capacitor_energy(p.supply, p.line_capacitance(self.n_neurons), driven_swing),
             "line_driver": flowing(p.line_driver_current(self.n_neurons) * int(np.count_nonzero(inputs))),
-            "mdac_bias": flowing(p.cell_current * float(axon_drive @ axon_units)),
+            "mdac_bias": flowing(p.cell_current * float(cell_drive @ axon_units)),
             "mdac_charge": capacitor_energy(
                 p.supply, 2 / 3 * p.leg_capacitance, p.supply * float(axon_drive @ axon_bits)
             ),

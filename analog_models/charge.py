@@ -16,9 +16,10 @@ __all__ = ["ITEMS", "STATIC_ITEMS", "bias_energy", "capacitor_energy", "gate_swi
 ITEMS = MappingProxyType(
     {
         "input_dac": "currents of the input DACs: V_dd I_in x/256 t",
-        "mdac_gate": "gate lines charged to the input's V_GS, once per step and active axon: V_dd C V_GS",
+        "mdac_gate": "gate lines charged by drivers, once per step and active axon: V_dd C V_GS",
         "line_driver": "drivers of the active axons' gate lines: V_dd I_driver t",
-        "mdac_bias": "currents of the cells, this chip's: V_dd I_unit x/256 (|w_eff| + drained) t",
+        "mdac_bias": "currents of the cells, this chip's: V_dd I_unit x/256 (|w_eff| + drained) t; "
+        "without drivers times 1 - C V(t)/(I_in t), as the line keeps C V(t) of the input's charge",
         "mdac_charge": "legs of C-2C ladders, an upper bound: V_dd 2/3 C V_dd x/256 per set bit",
         "activation_bias": "tail currents of the activation pairs: V_dd I_tail t",
         "trim": "currents of the trim DACs: V_dd I_trim |code| t",

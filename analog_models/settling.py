@@ -7,7 +7,10 @@ the input's own current does so, through the diode of the mirror, or a driver do
   ``I(t) = I_in / (1 + (I_in/I_0 - 1) exp(-t I_in / (C n U_T)))``. Small currents settle slowly.
 - A driver of one pole: ``V(t) = V_GS (1 - exp(-t/tau))``, so ``I(t) = I_in exp(-V_GS/(n U_T) exp(-t/tau))``.
 
-Both take the mirror to be in weak inversion, where it reacts most to its gate.
+Both take the mirror to be in weak inversion, where it reacts most to its gate. A diode of few U_T is not
+saturated and reacts more: :func:`diode_line` has what stands for V_GS and n U_T then.
+
+What a diode conducts, its mirrors copy; ``C V(t)`` of the input's charge ``I_in t`` stays on the line.
 """
 
 import math
@@ -15,7 +18,20 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["diode_fractions", "driver_current", "driver_fractions", "settled_current", "settling_time"]
+__all__ = [
+    "conducted_fractions",
+    "diode_fractions",
+    "diode_line",
+    "driver_current",
+    "driver_fractions",
+    "settled_current",
+    "settling_time",
+]
+
+_LEAST_END = 0.1
+"""Where the search for a diode's voltage begins at the least [U_T]: below what carries any input."""
+
+_NEWTON_STEPS = 8
 
 
 def settled_current(initial: float, final: float, capacitance: float, slope: float, time: float) -> float:
@@ -40,8 +56,31 @@ def settling_time(initial: float, final: float, tolerance: float, capacitance: f
     return capacitance * slope / final * math.log(ratio)
 
 
+def diode_line(
+    swing: NDArray[np.float64], slope_factor: float, thermal_voltage: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where a diode ends and the voltage in which its current there changes by e, ``[code]`` [V].
+
+    ``swing[code]`` is the gate voltage of a saturated transistor of the same current. In weak inversion
+    ``I ~ exp(V/(n U_T)) (1 - exp(-V/U_T))`` (Enz, Krummenacher and Vittoz, 1995), so a diode of few U_T goes
+    higher, and ``I/(dI/dV) = n U_T / (1 + n/(exp(V/U_T) - 1))``.
+    """
+    wanted = swing / thermal_voltage
+    end = np.maximum(wanted, _LEAST_END)
+    for _ in range(_NEWTON_STEPS):  # concave and begun from below, so it never overshoots
+        error = (end - wanted) / slope_factor + np.log(-np.expm1(-end))
+        end = end - error / (1 / slope_factor + 1 / np.expm1(end))
+    slope = slope_factor * thermal_voltage / (1 + slope_factor / np.expm1(end))
+    end[0] = 0.0  # code 0 has no current to end at
+    return end * thermal_voltage, slope
+
+
 def diode_fractions(
-    swing: NDArray[np.float64], full_scale: float, capacitance: float, slope: float, time: float
+    swing: NDArray[np.float64],
+    full_scale: float,
+    capacitance: float,
+    slope: float | NDArray[np.float64],
+    time: float,
 ) -> NDArray[np.float64]:
     """Return which part of its current a mirror gives for each input code, ``[code]``.
 
@@ -49,6 +88,26 @@ def diode_fractions(
     """
     decays = time * full_scale * np.arange(len(swing)) / len(swing) / (capacitance * slope)
     return 1 / (1 + np.expm1(swing / slope) * np.exp(-decays))
+
+
+def conducted_fractions(
+    swing: NDArray[np.float64],
+    full_scale: float,
+    capacitance: float,
+    slope: float | NDArray[np.float64],
+    time: float,
+) -> NDArray[np.float64]:
+    """Return which part of its input's charge a diode has conducted by ``time``, ``[code]``.
+
+    The line has the rest. It is the mean of :func:`diode_fractions` from 0 to ``time``,
+    ``1 - C V(t)/(I_in t)``; 1 for code 0.
+    """
+    arriving = diode_fractions(swing, full_scale, capacitance, slope, time)
+    kept = capacitance * (swing + slope * np.log(arriving))
+    brought = time * full_scale * np.arange(len(swing)) / len(swing)
+    share = np.divide(kept, brought, out=np.zeros(len(swing)), where=brought > 0)
+    conducted: NDArray[np.float64] = np.clip(1 - share, 0, 1)
+    return conducted
 
 
 def driver_fractions(

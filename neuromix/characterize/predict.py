@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
 
 from analog_models.activation import saturate
 from analog_models.device import (
@@ -16,7 +17,6 @@ from analog_models.device import (
 from analog_models.mdac import INPUT_LEVELS, WEIGHT_MAX
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.noise import mirror_noise_factor, thermal_variance
-from analog_models.settling import settled_current
 from analog_models.settling import settling_time as settled_after
 from analog_models.views.spice import SpiceCell
 
@@ -118,26 +118,38 @@ def predicted_settling_time(
 ) -> float:
     """Return how long the node takes to within half an LSB of its end value [s].
 
-    The axon line settles in closed form, :mod:`analog_models.settling`; the node follows the mirror's current
+    The input charges the line against its diode, :func:`analog_models.settling.diode_line`; the mirror, which
+    stays saturated, copies more of a small input than an unsaturated diode holds. The node follows the mirror
     with the time constant of its loads. ``before`` None is a discharged line.
     """
     cell = SpiceCell(parameters=parameters)
-    slope = parameters.process.slope_factor * thermal_voltage(parameters.temperature)
+    unit = thermal_voltage(parameters.temperature)
+    saturated = parameters.process.slope_factor * unit
+    ends, _ = parameters.diode_line
     capacitance = _line_capacitance(cell)
     node = 2 * cell.load_resistance * parameters.node_capacitance
-    final, end = cell.input_current(code), _signal(parameters, code, weight)
-    if before is None:
-        initial, start = final * math.exp(-parameters.line_swing[code] / slope), 0.0
-    else:
-        initial, start = cell.input_current(before), _signal(parameters, before, weight)
+    final, before = cell.input_current(code), before or 0
+    start, end = (
+        _signal(parameters, x, weight) / -math.expm1(-ends[x] / unit) if x else 0.0 for x in (before, code)
+    )
+    initial = final * math.exp((ends[before] - ends[code]) / saturated)
     tolerance = parameters.lsb() / 2
-    line = settled_after(initial, final, final * tolerance / abs(end), capacitance, slope)
+    line = settled_after(initial, final, final * tolerance / abs(end), capacitance, saturated)
+
+    def charging(_time: float, volts: NDArray[np.float64]) -> NDArray[np.float64]:
+        copied = np.exp((volts - ends[code]) / saturated)
+        held: NDArray[np.float64] = copied * np.expm1(-volts / unit) / np.expm1(-ends[code] / unit)
+        return final * (1 - held) / capacitance
+
     time = np.linspace(0, line + 20 * node, _GRID)
+    middles = (time[1:] + time[:-1]) / 2
+    volts = solve_ivp(
+        charging, (0, time[-1]), [ends[before]], method="LSODA", t_eval=middles, rtol=1e-6, atol=1e-7
+    ).y[0]
+    wanted = end * np.exp((volts - ends[code]) / saturated)
     signal, decay = np.full(_GRID, start), math.exp(-time[1] / node)
     for k in range(1, _GRID):
-        middle = (time[k] + time[k - 1]) / 2
-        wanted = end * settled_current(initial, final, capacitance, slope, middle) / final
-        signal[k] = wanted + (signal[k - 1] - wanted) * decay
+        signal[k] = wanted[k - 1] + (signal[k - 1] - wanted[k - 1]) * decay
     return settling_time(time, signal, tolerance)
 
 

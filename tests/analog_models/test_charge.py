@@ -50,6 +50,36 @@ def test_items_of_one_cell_match_a_hand_computation() -> None:
     )
 
 
+def test_line_without_a_driver_is_charged_by_its_input_and_paid_once() -> None:
+    parameters = MixedSignalNeuronParameters.ideal(line_time_constant=0, settling_factor=1)
+    inputs = np.array([[128]])
+    array = bank(parameters, np.array([[-64]]))
+    codes = array.evaluate(inputs).codes
+    ratio = 64 * 8e-9 / 1e-6  # of the mirror
+    line = parameters.line_capacitance(2)  # of the cell, and as much of the diode
+    for time in (1e-7, 1e-6, 1e-5):
+        found = array.energy(inputs, codes, evaluation_time=time)
+        moments = np.linspace(0, time, 4001)[1:]
+        flows = [0.0, *(0.5e-6 * parameters.settled_fraction(1, moment)[128] for moment in moments)]
+        copied = ratio * np.trapezoid(flows, dx=time / 4000)
+        assert found["mdac_gate"] == found["line_driver"] == 0
+        assert found["input_dac"] == joules(1.0 * 0.5e-6 * time)
+        assert found["mdac_bias"] == joules(1.0 * copied, rel=1e-3)  # the integral is a sum of trapezoids
+    settled = 0.5e-6 * time - line * parameters.diode_line[0][128]
+    assert found["mdac_bias"] == joules(1.0 * ratio * settled, rel=1e-6)
+
+
+def test_line_settled_at_once_keeps_nothing() -> None:
+    without, driven = (
+        energy(
+            bank(MixedSignalNeuronParameters.ideal(line_time_constant=tau), np.array([[64]])), np.array([[9]])
+        )
+        for tau in (0, 5e-9)
+    )
+    assert without["mdac_bias"] == joules(driven["mdac_bias"])
+    assert without["mdac_gate"] == 0 < driven["mdac_gate"]
+
+
 def test_every_item_is_described() -> None:
     found = energy(
         bank(MixedSignalNeuronParameters(), np.ones((2, 3), dtype=int)), np.ones((1, 3), dtype=int)

@@ -8,7 +8,13 @@ from scipy.integrate import solve_ivp
 from analog_models.device import thermal_voltage
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.process import GENERIC_65
-from analog_models.settling import diode_fractions, driver_fractions, settled_current, settling_time
+from analog_models.settling import (
+    diode_fractions,
+    diode_line,
+    driver_fractions,
+    settled_current,
+    settling_time,
+)
 
 SLOPE = GENERIC_65.slope_factor * thermal_voltage(300)  # n U_T, 39.6 mV
 FULL_SCALE = 1e-6
@@ -164,3 +170,25 @@ def test_unsettled_lines_lose_signal() -> None:
 def test_impossible_time_is_refused(time: float) -> None:
     with pytest.raises(ValueError, match=r"^mixed-signal bank: evaluation_time must be above 0 s, got"):
         evaluated(MixedSignalNeuronParameters(), time)
+
+
+@pytest.mark.parametrize("thermal_voltages", [2.0, 4.0, 12.0])
+def test_diode_of_few_thermal_voltages_settles_as_its_equation_says(thermal_voltages: float) -> None:
+    n, unit = 1.5, 0.026
+    end = thermal_voltages * unit
+
+    def current(volts: float) -> float:  # over the input's
+        return math.exp((volts - end) / (n * unit)) * math.expm1(-volts / unit) / math.expm1(-end / unit)
+
+    saturated = end + n * unit * math.log(-math.expm1(-end / unit))
+    (_, found_end), (_, slope) = diode_line(np.array([0.0, saturated]), n, unit)
+    assert found_end == pytest.approx(end, rel=1e-9)
+    moved = current(end + 1e-7) - current(end - 1e-7)
+    assert slope == pytest.approx(2e-7 / moved, rel=1e-5)
+    volts, time, step = 0.0, 0.0, 1e-5  # capacitance and input current are 1
+    while current(volts) < 1 - 1 / 512:
+        volts += step * (1 - current(volts))
+        time += step
+    found = settling_time(math.exp(-end / slope), 1.0, 1 / 512, 1.0, float(slope))
+    # The slope is that of the end: a few per cent off at 2 U_T, against a quarter with n U_T.
+    assert found == pytest.approx(time, rel=0.06)
