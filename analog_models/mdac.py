@@ -42,6 +42,7 @@ __all__ = [
     "GRID_BITS",
     "INPUT_GRID_BITS",
     "INPUT_LEVELS",
+    "LOW_BITS",
     "MAGNITUDE_BITS",
     "TOPOLOGIES",
     "WEIGHT_MAX",
@@ -51,6 +52,9 @@ __all__ = [
     "effective_weights",
     "sum_products",
 ]
+
+LOW_BITS = 4
+"""Bits of the segmented cell that its divider makes, from 2^LOW_BITS units."""
 
 MAGNITUDE_BITS = 7
 """Bits of a weight's magnitude; the eighth bit is the sign."""
@@ -68,8 +72,6 @@ INPUT_GRID_BITS = 6
 """Effective inputs are whole multiples of ``2^-INPUT_GRID_BITS`` LSB, far below half an LSB."""
 
 _STEPS_PER_PRODUCT = 2048  # bounds the memory of the converted inputs; the sums do not depend on it
-_LOW_BITS = 4  # of the segmented cell; its divider has 2^_LOW_BITS units
-
 _MAGNITUDES = np.arange(WEIGHT_MAX + 1)
 _BITS = _MAGNITUDES[:, np.newaxis] >> np.arange(MAGNITUDE_BITS) & 1  # [magnitude, bit]
 
@@ -139,9 +141,9 @@ def _independent_bits(error: Array) -> Array:
 
 def _segmented_bits(error: Array) -> Array:
     """Devices: low bits of the divider, its drained unit, its feed, high bits."""
-    divider, feed, high = np.split(1 + error, [_LOW_BITS + 1, _LOW_BITS + 2], axis=-1)
-    shares = np.array([*(1 << np.arange(_LOW_BITS)), 1]) / (1 << _LOW_BITS)
-    low = feed * divider[..., :_LOW_BITS] / (divider @ shares)[..., np.newaxis]
+    divider, feed, high = np.split(1 + error, [LOW_BITS + 1, LOW_BITS + 2], axis=-1)
+    shares = np.array([*(1 << np.arange(LOW_BITS)), 1]) / (1 << LOW_BITS)
+    low = feed * divider[..., :LOW_BITS] / (divider @ shares)[..., np.newaxis]
     return np.concatenate([low, high], axis=-1) - 1
 
 
@@ -175,7 +177,7 @@ def _capacitor_bits(error: Array) -> Array:
     return _ladder_bits(np.concatenate([np.zeros_like(error[..., :1]), error], axis=-1))
 
 
-_HIGH = _MAGNITUDES >> _LOW_BITS << _LOW_BITS
+_HIGH = _MAGNITUDES >> LOW_BITS << LOW_BITS
 _FEEDS_DIVIDER = (_MAGNITUDES != _HIGH).astype(np.int64)
 
 TOPOLOGIES = MappingProxyType(
@@ -198,7 +200,7 @@ TOPOLOGIES = MappingProxyType(
                 gate_lsbs=16,
                 devices=(1, 2, 4, 8, 1, 1, 1, 2, 4),
                 bits=_segmented_bits,
-                drawn=_HIGH + (_FEEDS_DIVIDER << _LOW_BITS),
+                drawn=_HIGH + (_FEEDS_DIVIDER << LOW_BITS),
             ),
             Topology(
                 name="m2m",

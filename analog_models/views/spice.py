@@ -11,6 +11,16 @@
 A bit whose weight is 0 has both switches open. A weight above 0 steers its bits to wire p, so that
 ``V(n) - V(p)`` is the signal. A full cell (full-scale input, weight 127) moves it by the node's full scale:
 that fixes the load. The ADC and the weight memory are not in the cell; its input DAC is an ideal current.
+
+That is topology ``full_binary``. The others divide a mirror's current by transistors whose gates are at vdd,
+as resistors would (Bult and Geelen, JSSC 1992), and the units at the wires are the switches: a divided bit
+whose weight is 0 goes to vdd, or the division would change.
+
+- ``segmented``: 7 mirrors of 16 LSB with switches as above; one more feeds 16 units with a common source.
+- ``m2m``: one mirror of 128 LSB feeds the ladder; in a leg the upper of the two units is the switch.
+
+``c2c`` has no netlist: its wires float and carry charge, a few fF that would drown in the gates of the pair,
+so the cell needs a buffer that no parameter describes.
 """
 
 import math
@@ -22,13 +32,17 @@ from numpy.typing import NDArray
 
 from ..corner import CORNERS, Corner
 from ..device import thermal_voltage
-from ..mdac import INPUT_LEVELS, MAGNITUDE_BITS, WEIGHT_MAX
+from ..mdac import INPUT_LEVELS, LOW_BITS, MAGNITUDE_BITS, WEIGHT_MAX
 from ..neuron import MixedSignalNeuronParameters
 
 __all__ = ["BUILT_IN_CARD", "Card", "SpiceCell", "spice_netlist"]
 
 _SWITCH = "w=0.2u l=0.2u"
 """Switches and resets [A]: long enough to leak little, wide enough to act as cascodes of the mirrors."""
+
+
+_DIVIDED_BITS = {"full_binary": 0, "segmented": LOW_BITS, "m2m": MAGNITUDE_BITS}
+"""How many of the lower bits share a divided current, for each topology that has a netlist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,35 +62,61 @@ BUILT_IN_CARD = Card(path=Path(__file__).parent / "cards" / "generic65.lib", nmo
 class SpiceCell:
     """Sizes of the cell that follow from the parameters of the neuron.
 
-    Raises ValueError for a neuron that has no such circuit: a topology other than full binary, infinite
-    degeneration, an input diode below 1 unit.
+    Raises ValueError for a neuron that has no such circuit: a C-2C ladder, infinite degeneration, an input
+    diode below 1 unit.
     """
 
     parameters: MixedSignalNeuronParameters
 
     def __post_init__(self) -> None:
-        if self.parameters.topology != "full_binary":
+        if self.parameters.topology not in _DIVIDED_BITS:
             raise ValueError(
-                f"spice cell: topology must be full_binary, got {self.parameters.topology!r}: "
-                "the other structures have no netlist yet"
+                f"spice cell: topology must be one of {', '.join(_DIVIDED_BITS)}, "
+                f"got {self.parameters.topology!r}"
             )
         if not math.isfinite(self.parameters.degeneration):
             raise ValueError("spice cell: degeneration must be finite, got inf: no pair is perfectly linear")
         if self.n_diode_units < 1:
             raise ValueError(
-                f"spice cell: input_current must be at least half of unit_current, "
-                f"{self.parameters.unit_current:g} A, got {self.parameters.input_current:g} A"
+                f"spice cell: input_current must be at least half of a mirror's, "
+                f"{self.mirror_current:g} A, got {self.parameters.input_current:g} A"
             )
 
     @property
+    def mirror_current(self) -> float:
+        """Current that a mirror's unit is meant for at full-scale input [A]."""
+        return self.parameters.cell.gate_lsbs * self.parameters.unit_current
+
+    @property
     def n_diode_units(self) -> int:
-        """Unit transistors of the input diode: as many as the full-scale input has unit currents."""
-        return round(self.parameters.input_current / self.parameters.unit_current)
+        """Unit transistors of the input diode: as many as the full-scale input has mirrors' currents."""
+        return round(self.parameters.input_current / self.mirror_current)
 
     @property
     def full_scale_current(self) -> float:
-        """Current of the cell at full-scale input and the largest weight [A]."""
-        return self.parameters.unit_current * WEIGHT_MAX
+        """Current of the cell at full-scale input and the largest weight [A]; the diode has whole units."""
+        lsb = self.parameters.input_current / self.n_diode_units / self.parameters.cell.gate_lsbs
+        return lsb * WEIGHT_MAX
+
+    @property
+    def n_divided_bits(self) -> int:
+        """How many of the lower bits share a divided current."""
+        return _DIVIDED_BITS[self.parameters.topology]
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Ports that select the weight, in the netlist's order: to wire p, to wire n, drains."""
+        wires = [f"{wire}{k}" for wire in "pn" for k in range(MAGNITUDE_BITS)]
+        drains = [*(f"d{k}" for k in range(self.n_divided_bits)), "rest"] if self.n_divided_bits else []
+        return (*wires, *drains)
+
+    def selected(self, weight: int) -> frozenset[str]:
+        """Return which of ``gates`` are at vdd for ``weight``; all others are at ground."""
+        magnitude = abs(weight)
+        bits = {k for k in range(MAGNITUDE_BITS) if magnitude >> k & 1}
+        divided = set(range(self.n_divided_bits))
+        drains = {*(f"d{k}" for k in divided - bits), "rest"} if bits & divided else set()
+        return frozenset({f"{'p' if weight > 0 else 'n'}{k}" for k in bits} | drains)
 
     @property
     def load_resistance(self) -> float:
@@ -107,18 +147,23 @@ def spice_netlist(
 ) -> str:
     """Return the subcircuit ``neuron_cell`` on the models of ``card``; the same text for the same arguments.
 
-    Ports: ``vdd axon p n outp outn bias reset reset_b`` and for each bit k ``p<k>`` and ``n<k>``, the gates
-    of the switches to wire p and wire n. ``bias`` takes half the tail current, from a reference that all
-    neurons share. ``reset`` discharges the axon line, ``reset_b`` low ties both wires to vdd.
+    Ports: ``vdd axon p n outp outn bias reset reset_b`` and :attr:`SpiceCell.gates`: for each bit k ``p<k>``
+    and ``n<k>``, the gates of the switches to wire p and wire n; where bits are divided also ``d<k>``, of the
+    units that drain bit k to vdd, and ``rest``, of the unit that no bit uses. ``bias`` takes half the tail
+    current, from a reference that all neurons share. ``reset`` discharges the axon line, ``reset_b`` low ties
+    both wires to vdd.
 
     ``corner`` shifts all transistors, n and p alike. ``unit_shifts`` are threshold shifts [V] and relative
     errors of the current factor, ``[unit]``, one for each of the 127 mirror units, bit 0 first; each unit
     then is a transistor of its own. Without, the units of a bit are one transistor of multiplicity ``2^k``.
+    Raises ValueError for shifts of a cell that is not full binary.
     """
     p = cell.parameters
+    if unit_shifts is not None and p.topology != "full_binary":
+        raise ValueError(f"spice netlist: unit_shifts must be None for topology {p.topology}, got some")
     unit = f"w={p.unit_width:.6g} l={p.unit_length:.6g}"
     pair = f"w={p.pair_width:.6g} l={p.pair_length:.6g}"
-    bits = range(MAGNITUDE_BITS)
+    divided = cell.n_divided_bits
 
     def mos(
         name: str, nodes: str, size: str, *, channel: str = "n", extra: tuple[float, float] = (0, 0)
@@ -128,19 +173,25 @@ def spice_netlist(
         model, sign = (card.nmos, 1) if channel == "n" else (card.pmos, -1)
         return f"m{name} {nodes} {model} {size} delvto={sign * threshold:.6g} mulu0={mobility:.6g}"
 
-    gates = " ".join(f"{wire}{k}" for wire in "pn" for k in bits)
+    def steering(bit: int, node: str, units: int) -> list[str]:
+        """Units from ``node`` to both wires and to vdd."""
+        return [
+            mos(f"u{wire}{bit}", f"{drain} {wire}{bit} {node} 0", f"{unit} m={units}")
+            for wire, drain in (("p", "p"), ("n", "n"), ("d", "vdd"))
+        ]
+
     lines = [
-        f"* mixed-signal cell: mirrors of {WEIGHT_MAX} units, input diode of {cell.n_diode_units} units",
+        f"* {p.topology} cell: mirrors of {p.cell.gate_units} units, input diode of {cell.n_diode_units}",
         f"* models: {card.nmos} (n-channel) and {card.pmos} (p-channel), BSIM4",
-        f".subckt neuron_cell vdd axon p n outp outn bias reset reset_b {gates}",
+        f".subckt neuron_cell vdd axon p n outp outn bias reset reset_b {' '.join(cell.gates)}",
         "* axon line",
         mos("diode", "axon axon 0 0", f"{unit} m={cell.n_diode_units}"),
         mos("line", "axon reset 0 0", _SWITCH),
         "* multiplying DAC: mirrors, and a switch to each wire",
     ]
-    for k in bits:
+    for k in range(divided, MAGNITUDE_BITS):
         if unit_shifts is None:
-            lines.append(mos(f"u{k}", f"b{k} axon 0 0", f"{unit} m={1 << k}"))
+            lines.append(mos(f"u{k}", f"b{k} axon 0 0", f"{unit} m={1 << k - divided}"))
         else:
             first = (1 << k) - 1
             lines += [
@@ -148,6 +199,16 @@ def spice_netlist(
                 for j in range(first, first + (1 << k))
             ]
         lines += [mos(f"s{wire}{k}", f"{wire} {wire}{k} b{k} 0", _SWITCH) for wire in "pn"]
+    if p.topology == "segmented":
+        lines += ["* divider", mos("feed", "f axon 0 0", unit), mos("rest", "vdd rest f 0", unit)]
+        for k in range(divided):
+            lines += steering(k, "f", 1 << k)
+    elif p.topology == "m2m":
+        lines += ["* ladder", mos("feed", f"c{MAGNITUDE_BITS - 1} axon 0 0", unit)]
+        for k in range(divided):
+            lines += [mos(f"leg{k}", f"e{k} vdd c{k} 0", unit), *steering(k, f"e{k}", 1)]
+        lines += [mos(f"between{k}", f"c{k} vdd c{k + 1} 0", unit) for k in range(divided - 1)]
+        lines += [mos("end", "e vdd c0 0", unit), mos("rest", "vdd rest e 0", unit)]
     lines += [
         "* summing node",
         f"rp vdd p {cell.load_resistance:.6g}",

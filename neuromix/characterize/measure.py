@@ -74,12 +74,12 @@ def measure_mismatch(
     instances = "".join(
         f"ibias{k} 0 bias{k} {p.pair_current / 2:.9g}\n"
         f"iin{k} vdd axon{k} {cell.input_current(INPUT_LEVELS):.9g}\n"
-        f"x{k} vdd axon{k} wp{k} wn{k} vdd vdd bias{k} reset reset_b {_gates()} {name}\n"
+        f"x{k} vdd axon{k} wp{k} wn{k} vdd vdd bias{k} reset reset_b {' '.join(cell.gates)} {name}\n"
         for k, name in enumerate(names)
     )
     control = []
     for bit in range(MAGNITUDE_BITS):
-        control += [*_select(supply, 1 << bit), "op"]
+        control += [*_select(cell, supply, 1 << bit), "op"]
         for k in range(len(names)):
             control += [f"let signal = v(wn{k},wp{k})", "echo $&signal >> mismatch.txt"]
     deck = _deck(
@@ -87,7 +87,7 @@ def measure_mismatch(
         condition,
         "drawn cells",
         [folder / "nominal.cir", folder / "drawn.cir"],
-        _switches(supply) + instances,
+        _switches(cell, supply) + instances,
         control,
     )
     (folder / "mismatch.txt").unlink(missing_ok=True)
@@ -128,14 +128,14 @@ def _static(
     control = []
     for weight in plan.weights:
         control += [
-            *_select(supply, weight),
+            *_select(cell, supply, weight),
             f"dc iin {sweep}",
             f"wrdata {name}_w{weight}.txt v(n,p) i(voutp)-i(voutn)",
         ]
     noise = folder / f"{name}_noise.txt"
     noise.unlink(missing_ok=True)
     for weight in plan.noise_weights:
-        control += _select(supply, weight)
+        control += _select(cell, supply, weight)
         for code in plan.noise_codes:
             control += [
                 f"alter iin dc={cell.input_current(code):.9g}",
@@ -188,7 +188,7 @@ def _steps(
         start = cell.input_current(code if before is None else before)
         reset = supply if before is None else 0.0
         control += [
-            *_select(supply, weight),
+            *_select(cell, supply, weight),
             f"alter iin dc={start:.9g}",
             f"alter @iin[pwl] = [ {_edges(start, cell.input_current(code))} ]",
             f"alter vreset dc={reset:g}",
@@ -247,13 +247,9 @@ def operation_energy(
     return float(evaluation + settled + np.trapezoid(power[reset] - power[-1], time[reset]))
 
 
-def _gates() -> str:
-    return " ".join(f"{wire}{k}" for wire in "pn" for k in range(MAGNITUDE_BITS))
-
-
-def _switches(supply: float) -> str:
+def _switches(cell: SpiceCell, supply: float) -> str:
     """Supply, resets and the gates of all switches."""
-    gates = "".join(f"v{wire}{k} {wire}{k} 0 0\n" for wire in "pn" for k in range(MAGNITUDE_BITS))
+    gates = "".join(f"v{gate} {gate} 0 0\n" for gate in cell.gates)
     return (
         f"vdd vdd 0 {supply:g}\nvreset reset 0 dc 0 pwl(0 0)\n"
         f"vresetb reset_b 0 dc {supply:g} pwl(0 {supply:g})\n{gates}"
@@ -263,20 +259,16 @@ def _switches(supply: float) -> str:
 def _bench(cell: SpiceCell, supply: float) -> str:
     """The cell with its input current and sensed outputs."""
     return (
-        f"{_switches(supply)}iin vdd axon dc 0 ac 1 pwl(0 0)\nvoutp vdd outp 0\nvoutn vdd outn 0\n"
+        f"{_switches(cell, supply)}iin vdd axon dc 0 ac 1 pwl(0 0)\nvoutp vdd outp 0\nvoutn vdd outn 0\n"
         f"ibias 0 bias {cell.parameters.pair_current / 2:.9g}\n"
-        f"x0 vdd axon p n outp outn bias reset reset_b {_gates()} neuron_cell\n"
+        f"x0 vdd axon p n outp outn bias reset reset_b {' '.join(cell.gates)} neuron_cell\n"
     )
 
 
-def _select(supply: float, weight: int) -> list[str]:
+def _select(cell: SpiceCell, supply: float, weight: int) -> list[str]:
     """Control lines that set the weight."""
-    on = {"p": max(weight, 0), "n": max(-weight, 0)}
-    return [
-        f"alter v{wire}{k} dc={supply if on[wire] >> k & 1 else 0:g}"
-        for wire in "pn"
-        for k in range(MAGNITUDE_BITS)
-    ]
+    on = cell.selected(weight)
+    return [f"alter v{gate} dc={supply if gate in on else 0:g}" for gate in cell.gates]
 
 
 def _edges(first: float, second: float, end: float | None = None, third: float = 0.0) -> str:

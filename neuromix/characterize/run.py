@@ -129,6 +129,11 @@ def characterize(
     """
     plan = plan or Plan()
     cell = SpiceCell(parameters=parameters)
+    if parameters.topology != "full_binary":
+        raise ValueError(
+            f"characterize: topology must be full_binary, got {parameters.topology!r}: "
+            "noise and mismatch of the other netlists are not predicted"
+        )
     card.path.read_bytes()
     find_ngspice()
     folder.mkdir(parents=True, exist_ok=True)

@@ -74,9 +74,32 @@ def test_netlist_is_the_same_text_every_time() -> None:
     )
 
 
-def test_every_node_of_a_device_is_a_port_or_met_twice() -> None:
+@pytest.mark.parametrize("topology", ["segmented", "m2m"])
+def test_divider_has_as_many_units_as_its_topology(topology: str) -> None:
+    cell = SpiceCell(parameters=MixedSignalNeuronParameters(topology=topology))
+    devices = transistors(spice_netlist(cell, BUILT_IN_CARD))
+    parts = re.compile(
+        r"m(u\d|up\d|feed|leg\d|between\d|end|rest)$"
+    )  # one of the three ways of each steered unit
+    units = [int(device.get("m", 1)) for name, device in devices.items() if parts.match(name)]
+    assert sum(units) == TOPOLOGIES[topology].n_units
+    with pytest.raises(
+        ValueError, match=rf"^spice netlist: unit_shifts must be None for topology {topology}"
+    ):
+        spice_netlist(cell, BUILT_IN_CARD, unit_shifts=(np.zeros(WEIGHT_MAX), np.zeros(WEIGHT_MAX)))
+
+
+def test_divided_bits_go_to_a_wire_or_to_the_supply() -> None:
+    cell = SpiceCell(parameters=MixedSignalNeuronParameters(topology="segmented"))
+    assert cell.selected(0b0100101) == {"p5", "p2", "p0", "d1", "d3", "rest"}
+    assert cell.selected(-0b0110000) == {"n4", "n5"}  # nothing to divide: the feed is off
+
+
+@pytest.mark.parametrize("topology", ["full_binary", "segmented", "m2m"])
+def test_every_node_of_a_device_is_a_port_or_met_twice(topology: str) -> None:
     """A node that only one device touches is a typing error."""
-    text = spice_netlist(CELL, BUILT_IN_CARD)
+    cell = SpiceCell(parameters=MixedSignalNeuronParameters(topology=topology))
+    text = spice_netlist(cell, BUILT_IN_CARD)
     ports = set(re.search(r"^\.subckt neuron_cell (.*)$", text, re.MULTILINE)[1].split())
     touched: list[str] = []
     for line in text.splitlines():
@@ -89,11 +112,14 @@ def test_every_node_of_a_device_is_a_port_or_met_twice() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"topology": "m2m"}, r"^spice cell: topology must be full_binary, got 'm2m'"),
+        (
+            {"topology": "c2c"},
+            r"^spice cell: topology must be one of full_binary, segmented, m2m, got 'c2c'$",
+        ),
         ({"degeneration": float("inf")}, r"^spice cell: degeneration must be finite, got inf"),
         (
             {"input_current": 1e-9},
-            r"^spice cell: input_current must be at least half of unit_current, 8e-09 A, got 1e-09 A$",
+            r"^spice cell: input_current must be at least half of a mirror's, 8e-09 A, got 1e-09 A$",
         ),
     ],
 )

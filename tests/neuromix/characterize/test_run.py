@@ -10,10 +10,11 @@ import yaml
 
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.process import GENERIC_65
-from analog_models.views.spice import BUILT_IN_CARD, Card
+from analog_models.views.spice import BUILT_IN_CARD, Card, SpiceCell
+from neuromix.characterize.measure import measure
 from neuromix.characterize.ngspice import NgspiceError
 from neuromix.characterize.points import Condition, Plan
-from neuromix.characterize.predict import Model
+from neuromix.characterize.predict import Model, predict
 from neuromix.characterize.run import Characterization, MismatchResidual, characterize
 from neuromix.config import load_experiment, shipped_experiments
 
@@ -100,6 +101,37 @@ def test_card_that_ngspice_refuses_is_told_in_its_words(tmp_path: Path) -> None:
             plan=SMALL,
         )
     assert len(str(refused.value).splitlines()) == 2
+
+
+@pytest.mark.ngspice
+@needs_ngspice
+@pytest.mark.parametrize(("corner", "celsius"), [("tt", 27), ("ss", 0), ("ff", 85)])
+@pytest.mark.parametrize("topology", ["segmented", "m2m"])
+def test_divided_cell_transfers_as_the_model_says(
+    topology: str, corner: str, celsius: float, tmp_path: Path
+) -> None:
+    parameters = MixedSignalNeuronParameters(topology=topology)
+    plan = Plan(
+        codes=(0, 85, 170, 255),
+        weights=(-127, -64, -1, 1, 2, 3, 4, 8, 15, 16, 21, 32, 63, 64, 85, 100, 127),
+        noise_codes=(255,),
+        noise_weights=(127,),
+        steps=((None, 255, 127),),
+    )
+    condition = Condition(corner_name=corner, celsius=celsius)
+    points = measure(SpiceCell(parameters=parameters), BUILT_IN_CARD, condition, plan, tmp_path)
+    transfer = [point for point in points if point.quantity == "transfer"]
+    assert len(transfer) == len(plan.codes) * len(plan.weights)
+    model = Model(parameters=parameters)
+    errors = np.array([predict(point, model) - point.value for point in transfer])
+    # The ladder's own error and leakage at ff, 85 degC are 1.6 % of full scale at most; a wrong bit is more.
+    assert np.abs(errors).max() < 0.02 * parameters.node_full_scale
+
+
+def test_cell_that_is_not_predicted_is_refused(tmp_path: Path) -> None:
+    conditions = [Condition(corner_name="tt", celsius=27)]
+    with pytest.raises(ValueError, match=r"^characterize: topology must be full_binary, got 'm2m'"):
+        characterize(MixedSignalNeuronParameters(topology="m2m"), BUILT_IN_CARD, conditions, tmp_path)
 
 
 def test_section_for_an_experiment_can_be_pasted_into_one(tmp_path: Path) -> None:
