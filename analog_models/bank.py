@@ -224,9 +224,8 @@ class MixedSignalNeuronBank:
         axon_units = np.abs(self._weights).sum(axis=0) / 2.0**GRID_BITS + drained.sum(axis=0)
         axon_bits = np.bitwise_count(self._magnitudes).sum(axis=0)  # set bits, [pre]
         uses = np.bincount(inputs.ravel(), minlength=INPUT_LEVELS)  # how often each input code came, [code]
-        driven_swing = (
-            float(uses @ p.line_swing) if p.line_time_constant else 0.0
-        )  # else in the input's charge
+        # Without drivers the inputs' own currents charge the lines.
+        driven_swing = float(uses @ p.line_swing) if p.line_time_constant else 0.0
 
         def flowing(current: float) -> float:
             return bias_energy(p.supply, current, evaluation_time)

@@ -72,6 +72,7 @@ INPUT_GRID_BITS = 6
 """Effective inputs are whole multiples of ``2^-INPUT_GRID_BITS`` LSB, far below half an LSB."""
 
 _STEPS_PER_PRODUCT = 2048  # bounds the memory of the converted inputs; the sums do not depend on it
+
 _MAGNITUDES = np.arange(WEIGHT_MAX + 1)
 _BITS = _MAGNITUDES[:, np.newaxis] >> np.arange(MAGNITUDE_BITS) & 1  # [magnitude, bit]
 

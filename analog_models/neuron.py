@@ -42,7 +42,7 @@ from .mismatch import capacitor_sigma, current_sigma, draw_relative_error, pair_
 from .noise import thermal_variance
 from .process import GENERIC_65, Process
 from .quantity import check_quantities, choice, quantity
-from .settling import conducted_fractions, diode_fractions, diode_line, driver_current, driver_fractions
+from .settling import DiodeLine, driver_current, driver_fractions
 
 __all__ = [
     "MixedSignalEvaluation",
@@ -273,15 +273,20 @@ class MixedSignalNeuronParameters:
         full_scale_ic = self.cell.gate_lsbs * self.unit_ic
         return gate_swing(self.process, full_scale_ic, INPUT_LEVELS, self.temperature)
 
-    @property
-    def diode_line(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Gate voltage of an axon's line without a driver, and in which voltage its current changes by e."""
-        return diode_line(self.line_swing, self.process.slope_factor, thermal_voltage(self.temperature))
-
     def line_capacitance(self, n_neurons: int) -> float:
         """Return the capacitance of the gates on an axon's line [F]: those of all its cells."""
         gate = self.unit_width * self.unit_length * self.process.gate_capacitance
         return n_neurons * self.cell.gate_units * gate
+
+    def diode_line(self, n_neurons: int) -> DiodeLine:
+        """Return an axon's line without a driver; the diode's gates are taken to be as many as a cell's."""
+        return DiodeLine.create(
+            self.line_swing,
+            slope_factor=self.process.slope_factor,
+            thermal_voltage=thermal_voltage(self.temperature),
+            full_scale=self.input_current,
+            capacitance=self.line_capacitance(n_neurons + 1),
+        )
 
     def line_driver_current(self, n_neurons: int) -> float:
         """Return the bias current of the driver of an axon's line [A]; it is in moderate inversion."""
@@ -298,11 +303,9 @@ class MixedSignalNeuronParameters:
             return np.ones(INPUT_LEVELS)
         time /= self.settling_factor
         if self.line_time_constant:
-            saturated = self.process.slope_factor * thermal_voltage(self.temperature)
-            return driver_fractions(self.line_swing, self.line_time_constant, saturated, time)
-        with_diode = self.line_capacitance(n_neurons + 1)
-        swing, slope = self.diode_line
-        return diode_fractions(swing, self.input_current, with_diode, slope, time)
+            slope = self.process.slope_factor * thermal_voltage(self.temperature)
+            return driver_fractions(self.line_swing, self.line_time_constant, slope, time)
+        return self.diode_line(n_neurons).settled(time)
 
     def conducted_fraction(self, n_neurons: int, time: float) -> NDArray[np.float64]:
         """Return which part of each input's charge of ``time`` [s] the cells copy, ``[code]``.
@@ -312,10 +315,7 @@ class MixedSignalNeuronParameters:
         """
         if self.cell.is_charge or self.line_time_constant or not self.settling_factor:
             return np.ones(INPUT_LEVELS)
-        time /= self.settling_factor
-        with_diode = self.line_capacitance(n_neurons + 1)
-        swing, slope = self.diode_line
-        return conducted_fractions(swing, self.input_current, with_diode, slope, time)
+        return self.diode_line(n_neurons).conducted(time / self.settling_factor)
 
     def ladder_noise_variance(self, n_axons: int) -> float:
         """Return the sampled noise power of a wire of C-2C ladders, each 2C, in units of ``sum(x * w)``.

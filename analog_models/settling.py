@@ -8,25 +8,18 @@ the input's own current does so, through the diode of the mirror, or a driver do
 - A driver of one pole: ``V(t) = V_GS (1 - exp(-t/tau))``, so ``I(t) = I_in exp(-V_GS/(n U_T) exp(-t/tau))``.
 
 Both take the mirror to be in weak inversion, where it reacts most to its gate. A diode of few U_T is not
-saturated and reacts more: :func:`diode_line` has what stands for V_GS and n U_T then.
+saturated and reacts more: :class:`DiodeLine` has what stands for V_GS and n U_T then.
 
 What a diode conducts, its mirrors copy; ``C V(t)`` of the input's charge ``I_in t`` stays on the line.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "conducted_fractions",
-    "diode_fractions",
-    "diode_line",
-    "driver_current",
-    "driver_fractions",
-    "settled_current",
-    "settling_time",
-]
+__all__ = ["DiodeLine", "driver_current", "driver_fractions", "settled_current", "settling_time"]
 
 _LEAST_END = 0.1
 """Where the search for a diode's voltage begins at the least [U_T]: below what carries any input."""
@@ -56,58 +49,71 @@ def settling_time(initial: float, final: float, tolerance: float, capacitance: f
     return capacitance * slope / final * math.log(ratio)
 
 
-def diode_line(
-    swing: NDArray[np.float64], slope_factor: float, thermal_voltage: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where a diode ends and the voltage in which its current there changes by e, ``[code]`` [V].
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DiodeLine:
+    """A line that the input's own current charges, through the diode of the mirror.
 
-    ``swing[code]`` is the gate voltage of a saturated transistor of the same current. In weak inversion
-    ``I ~ exp(V/(n U_T)) (1 - exp(-V/U_T))`` (Enz, Krummenacher and Vittoz, 1995), so a diode of few U_T goes
-    higher, and ``I/(dI/dV) = n U_T / (1 + n/(exp(V/U_T) - 1))``.
+    Parameters
+    ----------
+    ends :
+        Voltage that the line reaches, ``[code]`` [V].
+    slopes :
+        Voltage in which the diode's current there changes by e, ``[code]`` [V].
+    full_scale :
+        Input current of code 256, which would be the next [A].
+    capacitance :
+        Of all gates on the line, the diode's included [F].
     """
-    wanted = swing / thermal_voltage
-    end = np.maximum(wanted, _LEAST_END)
-    for _ in range(_NEWTON_STEPS):  # concave and begun from below, so it never overshoots
-        error = (end - wanted) / slope_factor + np.log(-np.expm1(-end))
-        end = end - error / (1 / slope_factor + 1 / np.expm1(end))
-    slope = slope_factor * thermal_voltage / (1 + slope_factor / np.expm1(end))
-    end[0] = 0.0  # code 0 has no current to end at
-    return end * thermal_voltage, slope
 
+    ends: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    full_scale: float
+    capacitance: float
 
-def diode_fractions(
-    swing: NDArray[np.float64],
-    full_scale: float,
-    capacitance: float,
-    slope: float | NDArray[np.float64],
-    time: float,
-) -> NDArray[np.float64]:
-    """Return which part of its current a mirror gives for each input code, ``[code]``.
+    @classmethod
+    def create(
+        cls,
+        swing: NDArray[np.float64],
+        *,
+        slope_factor: float,
+        thermal_voltage: float,
+        full_scale: float,
+        capacitance: float,
+    ) -> "DiodeLine":
+        """Return the line of a diode whose current takes gate voltage ``swing[code]`` [V] when saturated.
 
-    ``swing[code]`` is the gate voltage to reach [V]; code 256 would be the input current ``full_scale`` [A].
-    """
-    decays = time * full_scale * np.arange(len(swing)) / len(swing) / (capacitance * slope)
-    return 1 / (1 + np.expm1(swing / slope) * np.exp(-decays))
+        In weak inversion ``I ~ exp(V/(n U_T)) (1 - exp(-V/U_T))`` (Enz, Krummenacher and Vittoz, 1995), so a
+        diode of few U_T goes higher, and ``I/(dI/dV) = n U_T / (1 + n/(exp(V/U_T) - 1))``.
+        """
+        wanted = swing / thermal_voltage
+        end = np.maximum(wanted, _LEAST_END)
+        for _ in range(_NEWTON_STEPS):  # concave and begun from below, so it never overshoots
+            error = (end - wanted) / slope_factor + np.log(-np.expm1(-end))
+            end = end - error / (1 / slope_factor + 1 / np.expm1(end))
+        slopes = slope_factor * thermal_voltage / (1 + slope_factor / np.expm1(end))
+        end[0] = 0.0  # code 0 has no current to end at
+        return cls(ends=end * thermal_voltage, slopes=slopes, full_scale=full_scale, capacitance=capacitance)
 
+    def settled(self, time: float) -> NDArray[np.float64]:
+        """Return which part of its current a mirror gives ``time`` [s] after the start, ``[code]``."""
+        decays = self._brought(time) / (self.capacitance * self.slopes)
+        return 1 / (1 + np.expm1(self.ends / self.slopes) * np.exp(-decays))
 
-def conducted_fractions(
-    swing: NDArray[np.float64],
-    full_scale: float,
-    capacitance: float,
-    slope: float | NDArray[np.float64],
-    time: float,
-) -> NDArray[np.float64]:
-    """Return which part of its input's charge a diode has conducted by ``time``, ``[code]``.
+    def conducted(self, time: float) -> NDArray[np.float64]:
+        """Return which part of its input's charge the diode has conducted by ``time`` [s], ``[code]``.
 
-    The line has the rest. It is the mean of :func:`diode_fractions` from 0 to ``time``,
-    ``1 - C V(t)/(I_in t)``; 1 for code 0.
-    """
-    arriving = diode_fractions(swing, full_scale, capacitance, slope, time)
-    kept = capacitance * (swing + slope * np.log(arriving))
-    brought = time * full_scale * np.arange(len(swing)) / len(swing)
-    share = np.divide(kept, brought, out=np.zeros(len(swing)), where=brought > 0)
-    conducted: NDArray[np.float64] = np.clip(1 - share, 0, 1)
-    return conducted
+        The line has the rest. It is the mean of :meth:`settled` from 0 to ``time``, ``1 - C V(t)/(I_in t)``;
+        1 for code 0.
+        """
+        kept = self.capacitance * (self.ends + self.slopes * np.log(self.settled(time)))
+        brought = self._brought(time)
+        share = np.divide(kept, brought, out=np.zeros(len(kept)), where=brought > 0)
+        conducted: NDArray[np.float64] = np.clip(1 - share, 0, 1)
+        return conducted
+
+    def _brought(self, time: float) -> NDArray[np.float64]:
+        """Return the input's charge of ``time`` [s], ``[code]`` [C]."""
+        return time * self.full_scale * np.arange(len(self.ends)) / len(self.ends)
 
 
 def driver_fractions(

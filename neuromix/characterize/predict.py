@@ -118,14 +118,14 @@ def predicted_settling_time(
 ) -> float:
     """Return how long the node takes to within half an LSB of its end value [s].
 
-    The input charges the line against its diode, :func:`analog_models.settling.diode_line`; the mirror, which
+    The input charges the line against its diode, :class:`analog_models.settling.DiodeLine`; the mirror, which
     stays saturated, copies more of a small input than an unsaturated diode holds. The node follows the mirror
     with the time constant of its loads. ``before`` None is a discharged line.
     """
     cell = SpiceCell(parameters=parameters)
     unit = thermal_voltage(parameters.temperature)
     saturated = parameters.process.slope_factor * unit
-    ends, _ = parameters.diode_line
+    ends = parameters.diode_line(n_neurons=1).ends
     capacitance = _line_capacitance(cell)
     node = 2 * cell.load_resistance * parameters.node_capacitance
     final, before = cell.input_current(code), before or 0

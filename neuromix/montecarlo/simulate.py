@@ -191,8 +191,9 @@ def _classify(
         for first in range(0, layer.n_post, n_rows):
             rows = slice(first, min(first + n_rows, layer.n_post))
             part = level[rows]
-            if divisor is not None and chip.offset is not None:
+            if divisor is not None:
                 part /= divisor[rows]
+            if chip.offset is not None:
                 part += chip.offset[rows]
             if node_noise is not None:
                 part += node_noise[rows]

@@ -65,7 +65,7 @@ def test_line_without_a_driver_is_charged_by_its_input_and_paid_once() -> None:
         assert found["mdac_gate"] == found["line_driver"] == 0
         assert found["input_dac"] == joules(1.0 * 0.5e-6 * time)
         assert found["mdac_bias"] == joules(1.0 * copied, rel=1e-3)  # the integral is a sum of trapezoids
-    settled = 0.5e-6 * time - line * parameters.diode_line[0][128]
+    settled = 0.5e-6 * time - line * parameters.diode_line(1).ends[128]
     assert found["mdac_bias"] == joules(1.0 * ratio * settled, rel=1e-6)
 
 

@@ -8,13 +8,7 @@ from scipy.integrate import solve_ivp
 from analog_models.device import thermal_voltage
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.process import GENERIC_65
-from analog_models.settling import (
-    diode_fractions,
-    diode_line,
-    driver_fractions,
-    settled_current,
-    settling_time,
-)
+from analog_models.settling import DiodeLine, driver_fractions, settled_current, settling_time
 
 SLOPE = GENERIC_65.slope_factor * thermal_voltage(300)  # n U_T, 39.6 mV
 FULL_SCALE = 1e-6
@@ -65,7 +59,8 @@ def test_what_starts_within_tolerance_takes_no_time(final: float) -> None:
 
 def test_line_from_ground_is_a_step_from_the_current_at_zero_volts() -> None:
     swing = np.array([0.0, 0.1, 0.2])
-    found = diode_fractions(swing, FULL_SCALE, MIRROR, SLOPE, 2e-9)
+    line = DiodeLine(ends=swing, slopes=np.full(3, SLOPE), full_scale=FULL_SCALE, capacitance=MIRROR)
+    found = line.settled(2e-9)
     for code in (1, 2):
         final = FULL_SCALE * code / 3
         initial = final * math.exp(-swing[code] / SLOPE)
@@ -181,7 +176,10 @@ def test_diode_of_few_thermal_voltages_settles_as_its_equation_says(thermal_volt
         return math.exp((volts - end) / (n * unit)) * math.expm1(-volts / unit) / math.expm1(-end / unit)
 
     saturated = end + n * unit * math.log(-math.expm1(-end / unit))
-    (_, found_end), (_, slope) = diode_line(np.array([0.0, saturated]), n, unit)
+    line = DiodeLine.create(
+        np.array([0.0, saturated]), slope_factor=n, thermal_voltage=unit, full_scale=1, capacitance=1
+    )
+    (_, found_end), (_, slope) = line.ends, line.slopes
     assert found_end == pytest.approx(end, rel=1e-9)
     moved = current(end + 1e-7) - current(end - 1e-7)
     assert slope == pytest.approx(2e-7 / moved, rel=1e-5)
