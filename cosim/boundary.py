@@ -10,6 +10,7 @@ load is seen.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -18,8 +19,11 @@ import jinja2
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters, tile_name
 from rtl_gen.emit import Port
+from rtl_gen.formats import EventFormat
 
-__all__ = ["array_view", "public_signals", "render_harness"]
+from .events import KEY_WIDTHS
+
+__all__ = ["SEEN", "array_view", "public_signals", "render_harness"]
 
 ARRAY_PATH = "core.engine.array"
 """Instance path of an analog array inside its tile."""
@@ -57,21 +61,53 @@ def array_view(array: AnalogArrayParameters) -> str:
     )
 
 
-def render_harness(chip: ChipParameters, ports: Sequence[Port], *, dump: bool = False) -> str:
-    """Return the Verilog module ``harness`` for a chip with these ports; ``dump`` makes it write a VCD."""
+SEEN = ("input_codes", "offset_trims", "gain_trims", "gain", "shift")
+"""What an array's model sees of the digital side, by name of the array's ports."""
+
+
+def render_harness(
+    chip: ChipParameters, ports: Sequence[Port], *, dump: bool = False, compiled: bool = False
+) -> str:
+    """Return the Verilog module ``harness`` for a chip with these ports; ``dump`` makes it write a VCD.
+
+    One to be ``compiled`` has the clock as its port, reads the arrays' codes from a file and writes what the
+    arrays see to another, where Python is woken otherwise.
+    """
     tiles = [_Tile(x, y) for x, y in chip.tile_addresses]
     engine = chip.tile.core.engine
     array = engine if isinstance(engine, AnalogArrayParameters) else None
-    template = resources.files("cosim").joinpath("templates/harness.v.j2").read_text()
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-    return environment.from_string(template).render(
+    return _template().render(
         ports=ports,
         tiles=tiles,
         arrays=tiles if array else [],
         widths={name: width for name, (_, width) in array.array_ports.items()} if array else {},
         convert_cycles=array.convert_cycles if array else 0,
         dump=dump,
+        compiled=compiled,
+        seen=SEEN,
+        keys=KEY_WIDTHS,
+        flit=_flit(chip.event_format),
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    text = resources.files("cosim").joinpath("templates/harness.v.j2").read_text()
+    return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True).from_string(text)
+
+
+def _flit(event_format: EventFormat) -> dict[str, int]:
+    """Return where the fields of a flit begin. Raises ValueError if an event's key has no place for them."""
+    for name in ("x", "y"):
+        if (width := getattr(event_format, f"{name}_width")) > KEY_WIDTHS[name]:
+            raise ValueError(f"co-simulation: {name}_width must be 1 to {KEY_WIDTHS[name]} bits, got {width}")
+    y_low = event_format.payload_width + event_format.axon_width
+    return {
+        "axon_low": event_format.payload_width,
+        "y_low": y_low,
+        "x_low": y_low + event_format.y_width,
+        "width": event_format.flit_width,
+    }
 
 
 def public_signals(chip: ChipParameters, path: Path) -> Path:
@@ -80,10 +116,7 @@ def public_signals(chip: ChipParameters, path: Path) -> Path:
     names = ["rst", "wake", "done", "hung", "refused", "loading", "n_steps_done", "n_loads"]
     if isinstance(chip.tile.core.engine, AnalogArrayParameters):
         for x, y in chip.tile_addresses:
-            names += [
-                f"{name}_{x}_{y}"
-                for name in ("input_codes", "offset_trims", "gain_trims", "gain", "shift", "output_codes")
-            ]
+            names += [f"{name}_{x}_{y}" for name in (*SEEN, "output_codes")]
     lines += [f'public_flat_rw -module "harness" -var "{name}"' for name in names]
     path.write_text("\n".join(lines) + "\n")
     return path

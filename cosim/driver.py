@@ -14,9 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, ValueChange
 
-from analog_models.neuron import MixedSignalNeuronBank
-
-from .arrays import JOB_VARIABLE, ArrayJob, calibration_noise, read_array_jobs
+from .arrays import JOB_VARIABLE, ArrayJob, packed, read_array_jobs, read_rows, signed_bytes, unpacked
 
 __all__ = ["play"]
 
@@ -24,38 +22,32 @@ __all__ = ["play"]
 class _Array:
     """One array's model behind its ports; gets its weights and trims from what the hardware put there."""
 
-    def __init__(self, dut: Any, job: ArrayJob, rows: dict[int, int], calibrating: bool) -> None:
+    def __init__(self, dut: Any, job: ArrayJob, rows: dict[int, bytes], calibrating: bool) -> None:
+        self._job, self._calibrating = job, calibrating
         self._input_codes = getattr(dut, f"input_codes_{job.suffix}")
         self._output_codes = getattr(dut, f"output_codes_{job.suffix}")
-        n_neurons, n_axons = job.draw.n_neurons, job.draw.n_axons
-        codes = np.zeros((n_axons, n_neurons), dtype=np.int64)
-        for axon, row in rows.items():
-            codes[axon] = _fields(row, n_neurons, 8)
-        weights = np.where(codes & 0x80, -(codes & 0x7F), codes).T
-        self._activation_width = job.code_max.bit_length()
-        self._n_axons = n_axons
         self._offset_trims = getattr(dut, f"offset_trims_{job.suffix}")
         self._gain_trims = getattr(dut, f"gain_trims_{job.suffix}")
-        self._trims = (0, 0)
-        self._bank: MixedSignalNeuronBank = job.parameters.bank(
-            job.draw,
-            weights=weights,
+        self._trims = b""
+        self._bank = job.bank(
+            rows,
             gain=int(getattr(dut, f"gain_{job.suffix}").value),
             shift=int(getattr(dut, f"shift_{job.suffix}").value),
-            code_max=job.code_max,
-            noise_seed=calibration_noise(job.noise_seed) if calibrating else job.noise_seed,
-            evaluation_time=job.evaluation_time,
+            calibrating=calibrating,
         )
 
     def evaluate(self, step: int) -> None:
         """Answer the codes that the array sees in ``step``, a time step or an evaluation of a calibration."""
-        if (trims := (int(self._offset_trims.value), int(self._gain_trims.value))) != self._trims:
+        job, n_neurons = self._job, self._job.draw.n_neurons
+        words = [_bytes(trim) for trim in (self._offset_trims, self._gain_trims)]
+        if (trims := b"".join(word.tobytes() for word in words)) != self._trims:
             self._trims = trims
-            offset_trim, gain_trim = (_signed_bytes(word, self._bank.n_neurons) for word in trims)
+            offset_trim, gain_trim = (signed_bytes(word, n_neurons) for word in words)
             self._bank = self._bank.with_trims(offset_trim=offset_trim, gain_trim=gain_trim)
-        inputs = _fields(int(self._input_codes.value), self._n_axons, self._activation_width)
-        codes = self._bank.evaluate(inputs[np.newaxis], first_step=step).codes[0]
-        self._output_codes.value = _packed(codes, self._activation_width)
+        inputs = unpacked(_bytes(self._input_codes), job.draw.n_axons, job.code_width)
+        first_step = step if self._calibrating else job.first_step + step
+        codes = self._bank.evaluate(inputs[np.newaxis], first_step=first_step).codes[0]
+        self._output_codes.value = int.from_bytes(packed(codes, job.code_width).tobytes(), "little")
 
 
 @cocotb.test()
@@ -88,28 +80,11 @@ async def play(dut: Any) -> None:
 
 def _loaded_arrays(dut: Any, jobs: list[ArrayJob], path: Path, calibrating: bool) -> list[_Array]:
     """Return a model for each array that weights were written to, in the order in which they were written."""
-    rows: dict[tuple[int, int], dict[int, int]] = {}
-    for line in path.read_text().splitlines():
-        x, y, row, weights = line.split()
-        rows.setdefault((int(x), int(y)), {})[int(row)] = int(weights, 16)
+    rows = read_rows(path)
     return [_Array(dut, job, rows[job.x, job.y], calibrating) for job in jobs if (job.x, job.y) in rows]
 
 
-def _fields(word: int, count: int, width: int) -> npt.NDArray[np.int64]:
-    """Return ``count`` fields of ``width`` bits of ``word``, low field first."""
-    raw = np.frombuffer(word.to_bytes(-(-count * width // 8), "little"), dtype=np.uint8)
-    if width == 8:
-        return raw.astype(np.int64)
-    bits = np.unpackbits(raw, bitorder="little")[: count * width].reshape(count, width)
-    return bits.astype(np.int64) @ (1 << np.arange(width))
-
-
-def _packed(codes: npt.NDArray[np.int64], width: int) -> int:
-    """Return the word whose fields of ``width`` bits are ``codes``, low field first."""
-    bits = (codes[:, np.newaxis] >> np.arange(width)) & 1
-    return int.from_bytes(np.packbits(bits.astype(np.uint8).ravel(), bitorder="little").tobytes(), "little")
-
-
-def _signed_bytes(word: int, count: int) -> npt.NDArray[np.int64]:
-    """Return ``count`` two's complement bytes of ``word``, low byte first."""
-    return _fields(word, count, 8).astype(np.int8).astype(np.int64)
+def _bytes(handle: Any) -> npt.NDArray[np.uint8]:
+    """Return the value of a signal, low byte first."""
+    value = handle.value
+    return np.frombuffer(int(value).to_bytes(-(-len(value) // 8), "little"), np.uint8)

@@ -1,7 +1,6 @@
 """Events as numbers: one 64-bit key per event, so that millions are compared by sorting.
 
-From the high bits down: time step (22 bits), source y, x, destination y, x (5 and 4 bits each), axon (16),
-payload (8). Sorted keys are in the order of time.
+Sorted keys are in the order of time.
 """
 
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
+    "KEY_WIDTHS",
     "MAX_STEPS",
     "Event",
     "EventKeys",
@@ -23,8 +23,10 @@ __all__ = [
 EventKeys = NDArray[np.uint64]
 """Any number of events."""
 
-_WIDTHS = {"step": 22, "source_y": 5, "source_x": 4, "y": 5, "x": 4, "axon": 16, "payload": 8}
-MAX_STEPS = 1 << _WIDTHS["step"]
+KEY_WIDTHS = {"step": 22, "source_y": 5, "source_x": 4, "y": 5, "x": 4, "axon": 16, "payload": 8}
+"""Widths of a key's fields, from the high bits down [bits]."""
+
+MAX_STEPS = 1 << KEY_WIDTHS["step"]
 """Time steps that a key can tell apart."""
 
 
@@ -43,10 +45,10 @@ class Event:
 
 def event_keys(**fields: ArrayLike) -> EventKeys:
     """Return keys of events given by the fields of :class:`Event`, arrays or numbers; missing ones are 0."""
-    if unknown := fields.keys() - _WIDTHS.keys():
-        raise TypeError(f"event: fields must be {', '.join(_WIDTHS)}, got {', '.join(sorted(unknown))}")
+    if unknown := fields.keys() - KEY_WIDTHS.keys():
+        raise TypeError(f"event: fields must be {', '.join(KEY_WIDTHS)}, got {', '.join(sorted(unknown))}")
     keys = np.zeros((), dtype=np.uint64)
-    for name, width in _WIDTHS.items():
+    for name, width in KEY_WIDTHS.items():
         field = np.asarray(fields.get(name, 0), dtype=np.uint64)
         if field.size and field.max() >> np.uint64(width):
             raise ValueError(f"event: {name} must be less than {1 << width}, got {field.max()}")
@@ -57,7 +59,7 @@ def event_keys(**fields: ArrayLike) -> EventKeys:
 def event_fields(keys: EventKeys | np.uint64) -> dict[str, NDArray[np.int64]]:
     """Return the fields of :class:`Event` of all ``keys``."""
     rest, fields = np.asarray(keys), {}
-    for name, width in reversed(_WIDTHS.items()):
+    for name, width in reversed(KEY_WIDTHS.items()):
         fields[name] = np.asarray(rest & np.uint64((1 << width) - 1), dtype=np.int64)
         rest = np.asarray(rest >> np.uint64(width))
     return fields
@@ -70,7 +72,7 @@ def event_of(key: np.uint64) -> Event:
 
 def up_to_step(keys: EventKeys, n_steps: int) -> EventKeys:
     """Return the events of the first ``n_steps`` time steps."""
-    return keys[keys >> np.uint64(64 - _WIDTHS["step"]) < n_steps]
+    return keys[keys >> np.uint64(64 - KEY_WIDTHS["step"]) < n_steps]
 
 
 def without_source(keys: EventKeys) -> EventKeys:

@@ -2,13 +2,15 @@
 
 import math
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import analog_models
 from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
@@ -18,19 +20,21 @@ from rtl_gen.emit import RtlBundle
 from rtl_gen.fabric.route import Address
 from rtl_gen.host.loader import Access, writes
 
-from . import simulator
+from . import compiled, simulator
 from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
 from .boundary import array_view, public_signals, render_harness
-from .events import EventKeys, event_keys
+from .events import EventKeys
 from .simulator import SimulationError, SimulatorName, TraceFormat
 
-__all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
+__all__ = ["BRIDGES", "AnalogArrays", "Bridge", "CosimJob", "CosimResult", "run_cosim"]
 
-_SENT, _RECEIVED, _STEP, _READ = 0, 1, 2, 3
-"""Kinds of lines in the harness's log."""
+Bridge = Literal["compiled", "cocotb"]
+BRIDGES: tuple[Bridge, ...] = get_args(Bridge)
 
 _RESULT = "result.npz"
 """What a finished run leaves; written last."""
+
+_EVENT_LOGS = ("sent.bin", "received.bin")
 
 _SAVED = ("sent", "received", "step_cycles", "reads")
 
@@ -66,19 +70,36 @@ class CosimJob:
         Cycles within which every step, and every search of a calibration, must end.
     stall :
         Both event streams of the host pause in a cycle with probability ``stall / 256``.
+    bridge :
+        How Verilator meets the arrays: under ``cocotb``, with Python woken once per step, or as a
+        ``compiled`` program that meets them once per run; see :mod:`cosim.compiled`. Icarus uses cocotb.
+    first_step :
+        Number of the first time step, for the arrays' noise. Everything else counts from 0.
+    guess :
+        Codes ``[step, neuron]`` that the arrays may answer. A good guess saves time; results do not depend
+        on it.
     """
 
     chip: ChipParameters
     bundle: RtlBundle
     simulator: SimulatorName
-    load_writes: Iterable[tuple[int, int]]
-    stimulus: Iterable[Iterable[int]]
+    load_writes: Sequence[tuple[int, int]]
+    stimulus: Sequence[ArrayLike]
     n_steps: int
     arrays: AnalogArrays | None = None
-    calibration: Iterable[Access] = ()
+    calibration: Sequence[Access] = ()
     watchdog: int = 100_000
     stall: int = 0
     trace: TraceFormat | None = None
+    bridge: Bridge = "cocotb"
+    first_step: int = 0
+    guess: Mapping[Address, NDArray[np.int64]] = field(default_factory=dict)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the harness runs without Python: not if it is traced, or answers steer its length."""
+        played = self.simulator == "verilator" and not self.calibration and self.trace is None
+        return played and self.bridge == "compiled"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,50 +135,58 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     folder.mkdir(parents=True, exist_ok=True)
     sources = _write_inputs(job, folder)
     trace = folder / f"activity.{job.trace}" if job.trace else None
-    arguments = [
-        "+load=load.txt",
-        "+stimulus=stimulus.txt",
-        "+log=events.txt",
-        "+weights=weights.txt",
-        f"+steps={job.n_steps}",
-        f"+watchdog={job.watchdog}",
-        f"+stall={job.stall}",
-    ]
+    arguments = [f"+steps={job.n_steps}", f"+watchdog={job.watchdog}", f"+stall={job.stall}"]
     inputs = [
         folder / "load.txt",
-        folder / "stimulus.txt",
+        folder / "stimulus.bin",
         folder / "arrays.json",
         *folder.glob("draw_*.npz"),
     ]
     key = simulator.content_key(
-        [job.simulator, str(job.trace), *arguments], [*sources, *sorted(inputs), *_python_sources()]
+        [job.simulator, str(job.trace), str(job.compiled), *arguments],
+        [*sources, *sorted(inputs), *_python_sources()],
     )
     if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
         return result
 
     (folder / _RESULT).unlink(missing_ok=True)
+    _simulate(job, folder, cache, sources, arguments, trace)
+    result = _read_logs(folder, job, trace)
+    with (folder / f"{_RESULT}.part").open("wb") as file:
+        np.savez(file, key=key, **{name: getattr(result, name) for name in _SAVED})
+    (folder / f"{_RESULT}.part").replace(folder / _RESULT)
+    for name in _EVENT_LOGS:
+        (folder / name).unlink()  # large, and in the result
+    return result
+
+
+def _simulate(
+    job: CosimJob,
+    folder: Path,
+    cache: Path,
+    sources: Sequence[Path],
+    arguments: Sequence[str],
+    trace: Path | None,
+) -> None:
+    build = partial(simulator.build, job.simulator, sources=sources, top="harness", cache=cache)
+    if job.compiled:
+        design, engine = build(main=compiled.MAIN), job.chip.tile.core.engine
+        if isinstance(engine, AnalogArrayParameters):
+            widths = {name: width for name, (_, width) in engine.array_ports.items()}
+            places = job.chip.tile_addresses
+            compiled.relax(design, _array_jobs(job), widths, places, job.guess, folder, arguments)
+        else:
+            simulator.run_program(design, folder=folder, plusargs=arguments)
+        return
     public = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
-    design = simulator.build(
-        job.simulator,
-        sources=sources,
-        top="harness",
-        cache=cache,
-        public=public,
-        trace=job.trace,
-    )
     simulator.run(
-        design,
+        build(public=public, trace=job.trace),
         test_module="cosim.driver",
         folder=folder,
         environment={JOB_VARIABLE: str(folder.resolve())},
         plusargs=arguments,
         trace_file=trace.resolve() if trace else None,
     )
-    result = _read_log(folder / "events.txt", job, trace)
-    with (folder / f"{_RESULT}.part").open("wb") as file:
-        np.savez(file, key=key, **{name: getattr(result, name) for name in _SAVED})
-    (folder / f"{_RESULT}.part").replace(folder / _RESULT)
-    return result
 
 
 def _saved(path: Path, key: str, trace: Path | None) -> CosimResult | None:
@@ -181,12 +210,11 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
         sources[-1].write_text(array_view(engine))
     sources.append(folder / "harness.v")
     dump = job.trace == "vcd" and job.simulator == "icarus"
-    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump))
-    with (folder / "load.txt").open("w") as file:
-        accesses = chain(job.calibration, writes(job.load_writes))
-        file.writelines(f"{kind:x} {address:x} {value:x}\n" for kind, address, value in accesses)
-    with (folder / "stimulus.txt").open("w") as file:
-        file.writelines(_stimulus_lines(job.stimulus, job.n_steps))
+    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump, compiled=job.compiled))
+    accesses = chain(job.calibration, writes(job.load_writes))
+    lines = [f"{kind:x} {address:x} {value:x}\n" for kind, address, value in accesses]
+    (folder / "load.txt").write_text("".join(lines))
+    _beats(job.stimulus, job.n_steps).tofile(folder / "stimulus.bin")
     write_array_jobs(_array_jobs(job), folder)
     return sources
 
@@ -197,14 +225,11 @@ def _python_sources() -> list[Path]:
     return [path for package in packages for path in sorted(package.rglob("*.py"))]
 
 
-def _stimulus_lines(stimulus: Iterable[Iterable[int]], n_steps: int) -> Iterator[str]:
-    """Yield a line per beat: whether it closes the step, and the flit."""
-    steps = 0
-    for flits in stimulus:
-        yield from (f"0 {flit:x}\n" for flit in flits)
-        yield "1 0\n"
-        steps += 1
-    yield from ("1 0\n" for _ in range(steps, n_steps))
+def _beats(stimulus: Sequence[ArrayLike], n_steps: int) -> NDArray[np.uint64]:
+    """Return the beats that the host sends, each a flit, or with its highest bit set the end of a step."""
+    last = np.array([1 << 63], np.uint64)
+    beats = [np.asarray(part, np.uint64) for flits in stimulus for part in (flits, last)]
+    return np.concatenate([*beats, *[last] * (n_steps - len(stimulus))], dtype=">u8")
 
 
 def _array_jobs(job: CosimJob) -> list[ArrayJob]:
@@ -219,34 +244,31 @@ def _array_jobs(job: CosimJob) -> list[ArrayJob]:
             noise_seed=job.arrays.noise_seeds[x, y],
             code_max=job.chip.event_format.payload_max,
             evaluation_time=job.arrays.evaluation_time,
+            first_step=job.first_step,
         )
         for (x, y), draw in job.arrays.draws.items()
     ]
 
 
-def _read_log(path: Path, job: CosimJob, trace: Path | None) -> CosimResult:
-    words = path.read_bytes().split()
-    if not words or words.pop() != b"end":
-        raise SimulationError(f"{path}: must end with a line 'end'; the simulation broke off")
-    kind, step, x, y, word = np.array(words, dtype=np.int64).reshape(-1, 5).T
-    event_format = job.chip.event_format
-    payload_width, axon_width = event_format.payload_width, event_format.axon_width
-    place = word >> (payload_width + axon_width)
-
-    def keys(of_kind: int, **fields: NDArray[np.int64]) -> EventKeys:
-        chosen = (kind == of_kind) & (step < job.n_steps)
-        fields |= {
-            "step": step,
-            "payload": word & ((1 << payload_width) - 1) if payload_width else np.ones_like(word),
-            "axon": (word >> payload_width) & ((1 << axon_width) - 1),
-        }
-        return np.sort(event_keys(**{name: field[chosen] for name, field in fields.items()}))
-
-    y_width = event_format.y_width
+def _read_logs(folder: Path, job: CosimJob, trace: Path | None) -> CosimResult:
+    log = folder / "log.txt"
+    lines = [line.split() for line in log.read_text().splitlines()] if log.is_file() else []
+    if not lines or lines[-1][0] != "end":
+        raise SimulationError(
+            f"{log}: must end with a line 'end'; the simulation broke off\n"
+            f"{simulator.last_lines(folder / 'simulation.log')}"
+        )
+    numbers = {kind: [int(line[1]) for line in lines if line[0] == kind] for kind in ("step", "read")}
+    events = []
+    for name, count in zip(_EVENT_LOGS, map(int, lines[-1][1:]), strict=True):
+        events.append(np.sort(np.fromfile(folder / name, "<u8")).astype(np.uint64, copy=False))
+        if len(events[-1]) != count:
+            raise SimulationError(f"{folder / name}: must hold {count} events, got {len(events[-1])}")
+    sent, received = events
     return CosimResult(
-        sent=keys(_SENT, source_x=x, source_y=y, x=place >> y_width, y=place & ((1 << y_width) - 1)),
-        received=keys(_RECEIVED, x=x, y=y),
-        step_cycles=word[kind == _STEP],
+        sent=sent,
+        received=received,
+        step_cycles=np.array(numbers["step"][: job.n_steps], np.int64),
         trace=trace,
-        reads=word[kind == _READ],
+        reads=np.array(numbers["read"], np.int64),
     )

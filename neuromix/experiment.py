@@ -36,6 +36,22 @@ class BackEnd:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Part:
+    """Test images that are simulated in one go, by a chip fresh from reset.
+
+    Image ``first + k`` enters in time step k, and meets the noise of step ``first + k``.
+    """
+
+    first: int
+    codes: NDArray[np.uint8]
+
+    @property
+    def name(self) -> str:
+        """Name for files."""
+        return f"images-{self.first}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Experiment:
     """An experiment read, quantised and mapped: all that the later steps need."""
 
@@ -52,6 +68,12 @@ class Experiment:
     def codes(self) -> NDArray[np.uint8]:
         """Activation codes of the test images [image, pixel]."""
         return to_codes(self.images, self.mapped.event_format.payload_max)
+
+    @property
+    def parts(self) -> list[Part]:
+        """All test images, in parts of ``images_per_part``."""
+        codes, size = self.codes, self.config.cosim.images_per_part
+        return [Part(first=first, codes=codes[first : first + size]) for first in range(0, len(codes), size)]
 
 
 def prepare(config: ExperimentConfig) -> Experiment:

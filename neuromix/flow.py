@@ -35,14 +35,14 @@ from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
 
-from .agreement import SimulatedRun, compare_events, host_outputs
+from .agreement import SimulatedRun, joined, simulated_run
 from .calibration import read_trims, trim_words
 from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
 from .energy.netlist import find_yosys, read_inventory
 from .energy.prices import PriceTable, load_table
-from .experiment import BackEnd, Experiment, prepare
-from .mapping import MappedNetwork
+from .experiment import BackEnd, Experiment, Part, prepare
+from .mapping import MappedNetwork, Position
 from .reference import ReferenceRun, simulate_mapped
 from .report.collect import collect_report
 from .report.render import write_report
@@ -75,7 +75,10 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What a run has found so far: empty for the steps that were not reached."""
+    """What a run has found so far: empty for the steps that were not reached.
+
+    ``references`` are the golden models' runs over the first part of the images.
+    """
 
     folder: Path
     experiment: Experiment
@@ -129,7 +132,6 @@ def run_experiment(
         runs = co_simulate(
             experiment,
             bundles,
-            outcome.references,
             folder / "03-cosim",
             cache,
             progress,
@@ -171,20 +173,28 @@ def generate(experiment: Experiment, folder: Path, progress: Progress) -> dict[s
 
 
 def refer(experiment: Experiment, folder: Path) -> dict[str, ReferenceRun]:
-    """Run the golden model of every back end on all images; leave its events and outputs in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    references = {}
-    for name, back_end in experiment.back_ends.items():
-        run = simulate_mapped(experiment.mapped, experiment.codes, back_end.models)
-        np.savez_compressed(folder / f"{name}.npz", events=run.events, outputs=run.outputs)
-        references[name] = run
+    """Run the golden model of every back end on all images, part by part; return those of the first part.
+
+    Events and outputs of all parts stay in ``folder``.
+    """
+    references: dict[str, ReferenceRun] = {}
+    for name in experiment.back_ends:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for part in experiment.parts:
+            run = _refer(experiment, name, part)
+            np.savez_compressed(folder / name / f"{part.name}.npz", events=run.events, outputs=run.outputs)
+            references.setdefault(name, run)
     return references
+
+
+def _refer(experiment: Experiment, back_end: str, part: Part) -> ReferenceRun:
+    models = experiment.back_ends[back_end].models
+    return simulate_mapped(experiment.mapped, part.codes, models, first_step=part.first)
 
 
 def co_simulate(
     experiment: Experiment,
     bundles: Mapping[str, RtlBundle],
-    references: Mapping[str, ReferenceRun],
     folder: Path,
     cache: Path,
     progress: Progress,
@@ -192,39 +202,61 @@ def co_simulate(
     simulators: Sequence[SimulatorName] = (),
     fresh: bool = False,
 ) -> list[SimulatedRun]:
-    """Co-simulate the back ends, several at a time, and compare each with its golden model.
+    """Co-simulate the back ends, several parts at a time, and compare each with its golden model.
 
-    A chip that calibrates itself must find the golden model's trims, or SimulationError is raised.
-    ``simulators`` runs every back end on these instead of what the experiment says.
+    A chip that calibrates itself does so in the first part and must find the golden model's trims, or
+    SimulationError is raised. ``simulators`` runs every back end on these instead of what the experiment
+    says.
     """
 
-    def simulate(back_end: str, simulator: SimulatorName) -> SimulatedRun:
-        reference = references[back_end]
+    def simulate(back_end: str, simulator: SimulatorName, part: Part) -> SimulatedRun:
+        reference = _refer(experiment, back_end, part)
+        is_first = part.first == 0
         job = cosim_job(
             experiment,
             back_end,
             bundles[back_end],
             simulator,
-            experiment.codes,
+            part.codes,
             reference.n_steps,
-            calibrate=True,
+            calibrate=is_first,
+            first_step=part.first,
+            guess=reference.answers,
         )
-        result = run_cosim(job, folder / f"{back_end}-{simulator}", cache, fresh=fresh)
-        _check_trims(experiment, back_end, result, f"{back_end} on {simulator}")
-        outputs = host_outputs(experiment.mapped, result.received, len(experiment.labels))
-        return SimulatedRun(
+        result = run_cosim(job, folder / f"{back_end}-{simulator}" / part.name, cache, fresh=fresh)
+        if is_first:
+            _check_trims(experiment, back_end, result, f"{back_end} on {simulator}")
+        run = simulated_run(
+            experiment.mapped,
+            reference,
+            result,
             back_end=back_end,
             simulator=simulator,
-            result=result,
-            comparison=compare_events(experiment.mapped, reference, result),
-            predictions=outputs.argmax(axis=1),
+            first_sample=part.first,
         )
+        return run if is_first else replace(run, result=_WITHOUT_EVENTS)
 
-    runs = _runs(experiment.config, simulators)
-    tasks = {
-        f"{back_end} on {simulator}": partial(simulate, back_end, simulator) for back_end, simulator in runs
+    parts = experiment.parts
+    runs = {
+        f"{back_end} on {simulator}": (back_end, simulator)
+        for back_end, simulator in _runs(experiment.config, simulators)
     }
-    return list(_in_parallel(tasks, "co-simulating", progress).values())
+    tasks = {
+        f"{name}, from image {part.first}" if part.first else name: partial(simulate, *run, part)
+        for name, run in runs.items()
+        for part in parts
+    }
+    done = [*_in_parallel(tasks, "co-simulating", progress).values()]
+    return [joined(done[first : first + len(parts)]) for first in range(0, len(done), len(parts))]
+
+
+_WITHOUT_EVENTS = CosimResult(
+    sent=np.zeros(0, np.uint64),
+    received=np.zeros(0, np.uint64),
+    step_cycles=np.zeros(0, np.int64),
+    trace=None,
+)
+"""What is kept of parts but the first, so that memory does not grow with them."""
 
 
 def estimate(
@@ -348,10 +380,13 @@ def cosim_job(
     *,
     trace: TraceFormat | None = None,
     calibrate: bool = False,
+    first_step: int = 0,
+    guess: Mapping[Position, NDArray[np.int64]] | None = None,
 ) -> CosimJob:
     """Return the job that plays activation ``codes`` [image, input] into the chip of a back end.
 
     A chip that can find its trims does so first if it shall ``calibrate``; otherwise the host loads them.
+    ``first_step`` and ``guess`` are those of :class:`~cosim.job.CosimJob`.
     """
     mapped = experiment.mapped
     chip, plan = experiment.back_ends[back_end].chip, experiment.back_ends[back_end].calibration
@@ -360,13 +395,16 @@ def cosim_job(
         chip=chip,
         bundle=bundle,
         simulator=simulator,
-        load_writes=load_writes(mapped.memory_images(chip, trims)),
-        calibration=plan.accesses(mapped, chip) if plan and calibrate else (),
-        stimulus=(mapped.input_flits(row) for row in codes),
+        load_writes=tuple(load_writes(mapped.memory_images(chip, trims))),
+        calibration=tuple(plan.accesses(mapped, chip)) if plan and calibrate else (),
+        stimulus=tuple(mapped.input_flits(row) for row in codes),
         n_steps=n_steps,
         arrays=experiment.back_ends[back_end].arrays,
         watchdog=experiment.config.cosim.watchdog,
         trace=trace,
+        bridge=experiment.config.cosim.bridge,
+        first_step=first_step,
+        guess=guess or {},
     )
 
 

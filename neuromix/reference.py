@@ -25,8 +25,9 @@ __all__ = [
     "simulate_mapped",
 ]
 
-CoreModel = Callable[[NDArray[np.int64]], NDArray[np.int64]]
-"""What a core computes: input codes [step, pre], bias axons included, to activation codes [step, post]."""
+CoreModel = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
+"""What a core computes: input codes [step, pre], bias axons included, and the number of the first step, to
+activation codes [step, neuron]; there may be more neurons than are in use."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +42,8 @@ class ReferenceRun:
         ``[sample, neuron]``, codes that reach the host for each sample.
     input_codes :
         ``[step, pre]`` for each core, what it evaluates at the end of each step, bias axons included.
+    answers :
+        ``[step, neuron]`` for each core, what its model makes of those, neurons without use included.
     sent_codes :
         ``[step, neuron]`` for the host and each core, the codes that it sends in each step.
     """
@@ -49,6 +52,7 @@ class ReferenceRun:
     events: EventKeys
     outputs: NDArray[np.int64]
     input_codes: Mapping[Position, NDArray[np.int64]]
+    answers: Mapping[Position, NDArray[np.int64]]
     sent_codes: Mapping[Position, NDArray[np.int64]]
 
     @property
@@ -64,7 +68,7 @@ def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:
     mac = MacFormat(n_inputs=mapped.n_axons, activation_width=event_format.activation_width)
 
     def model(core: MappedCore) -> CoreModel:
-        return lambda inputs: simulate_neurons(
+        return lambda inputs, _: simulate_neurons(
             inputs, core.weights, core.gain, core.shift, mac, event_format.payload_max
         )
 
@@ -128,21 +132,26 @@ def array_banks(
 def array_models(
     mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]
 ) -> dict[Position, CoreModel]:
-    """Return what the arrays compute, noise and mismatch included, cut to the neurons in use."""
+    """Return what the arrays compute, noise and mismatch included."""
 
-    def model(core: MappedCore) -> CoreModel:
-        return lambda inputs: banks[core.position].evaluate(inputs).codes[:, : core.n_neurons]
+    def model(bank: MixedSignalNeuronBank) -> CoreModel:
+        return lambda inputs, first_step: bank.evaluate(inputs, first_step=first_step).codes
 
-    return {core.position: model(core) for core in mapped.cores}
+    return {core.position: model(banks[core.position]) for core in mapped.cores}
 
 
 def simulate_mapped(
-    mapped: MappedNetwork, stimulus: ArrayLike, models: Mapping[Position, CoreModel]
+    mapped: MappedNetwork,
+    stimulus: ArrayLike,
+    models: Mapping[Position, CoreModel],
+    *,
+    first_step: int = 0,
 ) -> ReferenceRun:
     """Run ``stimulus`` [sample, input] of activation codes through ``models``, one sample per time step.
 
     Sample t enters in step t and leaves in step t + ``mapped.depth``. A core evaluates at the end of each
-    step, also in steps without events, for its bias axons never rest.
+    step, also in steps without events, for its bias axons never rest. ``first_step`` numbers the first step
+    for the noise of the models; all else counts from 0.
 
     Raises ValueError for a stimulus that is not as wide as the network, or not of activation codes.
     """
@@ -166,8 +175,10 @@ def simulate_mapped(
     entering[:n_samples] = samples
     sent_codes = {HOST: entering}
     events += _send(HOST, entering, mapped.input_routes, arrivals)
+    answers = {}
     for core in mapped.cores:
-        codes = models[core.position](arrivals[core.position])
+        answers[core.position] = models[core.position](arrivals[core.position], first_step)
+        codes = answers[core.position][:, : core.n_neurons]
         sent = np.zeros_like(codes)
         sent[1:] = codes[:-1]  # computed at the end of one step, sent in the next
         sent_codes[core.position] = sent
@@ -178,6 +189,7 @@ def simulate_mapped(
         events=np.sort(np.concatenate(events)),
         outputs=outputs,
         input_codes=arrivals,
+        answers=answers,
         sent_codes=sent_codes,
     )
 

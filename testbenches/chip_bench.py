@@ -94,7 +94,7 @@ class ChipCase:
             bundle=bundle,
             simulator=simulator,
             load_writes=tuple(load_writes(self.mapped.memory_images(self.chip, words))),
-            stimulus=tuple(tuple(self.mapped.input_flits(sample)) for sample in self.codes),
+            stimulus=tuple(self.mapped.input_flits(sample) for sample in self.codes),
             n_steps=len(self.codes) + self.mapped.depth,
             arrays=self.arrays,
             calibration=tuple(self.plan.accesses(self.mapped, self.chip)) if self.plan else (),

@@ -16,6 +16,7 @@ from ..report.summary import Accuracy
 from .console import print_json, progress_report
 from .options import (
     DEFAULT_BUILD,
+    BridgeName,
     BuildFolder,
     DataFolder,
     Experiment,
@@ -34,6 +35,7 @@ __all__ = ["cosim"]
 def cosim(
     experiment: Experiment,
     simulator: Simulator = None,
+    bridge: BridgeName = None,
     seed: Seed = None,
     images: Images = None,
     data: DataFolder = None,
@@ -42,7 +44,7 @@ def cosim(
     as_json: Json = False,
 ) -> None:
     """Classify the test images on the simulated chips; compare every event with the golden model."""
-    config = read_experiment(experiment, seed=seed, images=images, data=data)
+    config = read_experiment(experiment, seed=seed, images=images, data=data, bridge=bridge)
     with progress_report() as progress:
         outcome = run_experiment(
             config,
@@ -73,7 +75,7 @@ def _facts(run: SimulatedRun, accuracy: Accuracy) -> dict[str, object]:
         "accuracy": accuracy.fraction,
         "accuracy_low": low,
         "accuracy_high": high,
-        "cycles": int(run.result.step_cycles[-1]),
+        "cycles": run.cycles,
     }
 
 
@@ -88,6 +90,6 @@ def _table(outcome: Outcome, accuracies: Sequence[Accuracy]) -> Table:
             run.simulator,
             percent(accuracy.fraction),
             f"{100 * low:.1f} to {100 * high:.1f}",
-            grouped(int(run.result.step_cycles[-1])),
+            grouped(run.cycles),
         )
     return table

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cosim.job import BRIDGES, Bridge
 from cosim.simulator import SIMULATORS, SimulatorName
 
 from ..config import ExperimentConfig, find_experiment, load_experiment
@@ -14,6 +15,7 @@ from ..flow import STEPS, StepName
 
 __all__ = [
     "DEFAULT_BUILD",
+    "BridgeName",
     "BuildFolder",
     "DataFolder",
     "Experiment",
@@ -103,11 +105,26 @@ Simulator = Annotated[
         show_default="as in the file",
     ),
 ]
+BridgeName = Annotated[
+    Bridge | None,
+    typer.Option(
+        "--bridge",
+        metavar="NAME",
+        parser=one_of(BRIDGES),
+        help=f"How Verilator meets the analog arrays: {', '.join(BRIDGES)}.",
+        show_default="as in the file",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def read_experiment(
-    experiment: str, *, seed: int | None = None, images: str | None = None, data: Path | None = None
+    experiment: str,
+    *,
+    seed: int | None = None,
+    images: str | None = None,
+    data: Path | None = None,
+    bridge: Bridge | None = None,
 ) -> ExperimentConfig:
     """Return the experiment that the command line asks for; options come before the file.
 
@@ -120,6 +137,8 @@ def read_experiment(
         overrides["images"] = int(images) if images.lstrip("-").isdecimal() else images
     if data is not None:
         overrides["data"] = {"kind": "idx", "path": str(data.absolute())}
+    if bridge is not None:
+        overrides["cosim.bridge"] = bridge
     return load_experiment(find_experiment(experiment), overrides)
 
 

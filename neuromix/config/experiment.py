@@ -49,6 +49,7 @@ NETWORKS = _PRODUCT / "experiments" / "networks"
 PRICE_TABLES = _PRODUCT / "energy" / "tables"
 
 Simulator = Literal["verilator", "icarus"]
+Bridge = Literal["compiled", "cocotb"]
 Whole = Annotated[int, Strict()]
 
 
@@ -240,6 +241,17 @@ class CosimConfig(Section):
     )
     every_back_end: StrictBool = Field(
         default=False, description="Whether every simulator runs every back end."
+    )
+    bridge: Bridge = Field(
+        default="compiled",
+        description="How Verilator meets the analog arrays: `compiled` with whole runs, no Python beside it; "
+        "`cocotb` with Python woken in every step. Icarus runs under cocotb.",
+    )
+    images_per_part: Whole = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Test images simulated in one go. Parts run side by side; finished ones are kept.",
     )
     watchdog: Whole = Field(
         default=100_000,

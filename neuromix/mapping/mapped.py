@@ -1,7 +1,8 @@
 """A network on a chip: which neurons live in which core, and what each memory holds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -76,12 +77,29 @@ class MappedNetwork:
     depth: int
     """Layers of neurons: a sample that enters in step t leaves in step t + depth."""
 
-    def input_flits(self, codes: NDArray[np.integer]) -> Iterator[int]:
-        """Yield the flits that bring one sample's ``codes`` [input] into the chip; a zero sends none."""
-        event_format = self.event_format
-        for code, destinations in zip(codes.tolist(), self.input_routes, strict=True):
-            for x, y, axon in destinations if code else ():
-                yield event_format.pack_flit(x=x, y=y, axon=axon, payload=code)
+    def input_flits(self, codes: NDArray[np.integer]) -> NDArray[np.uint64]:
+        """Return the flits that bring one sample's ``codes`` [input] into the chip; a zero sends none.
+
+        Raises ValueError for another number of codes than the network has inputs.
+        """
+        if codes.shape != (len(self.input_routes),):
+            raise ValueError(f"codes must be [{len(self.input_routes)}], got {list(codes.shape)}")
+        inputs, flits = self._entries
+        payloads = codes[inputs].astype(np.uint64)
+        carried = payloads if self.event_format.payload_width else np.zeros_like(payloads)
+        sent: NDArray[np.uint64] = (flits | carried)[payloads > 0]
+        return sent
+
+    @cached_property
+    def _entries(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Where inputs go, in the order of sending: index of the input, and its flit without a payload."""
+        entries = [
+            (index, self.event_format.pack_flit(x=x, y=y, axon=axon, payload=0))
+            for index, destinations in enumerate(self.input_routes)
+            for x, y, axon in destinations
+        ]
+        inputs, flits = zip(*entries, strict=True)
+        return np.array(inputs, np.int64), np.array(flits, np.uint64)
 
     def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
         """Return the engine of ``back_end`` at this network's core size."""

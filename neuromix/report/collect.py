@@ -51,7 +51,10 @@ def collect_report(
     energies: Mapping[str, EnergyReport],
     command: str,
 ) -> Report:
-    """Return the report; ``complaints[back end][tool]`` are the linters' warnings."""
+    """Return the report.
+
+    ``complaints[back end][tool]`` are the linters' warnings, ``references`` the golden models' first steps.
+    """
     config = experiment.config
     table = load_table(config.energy.table)
     first_run = {run.back_end: run for run in reversed(runs)}
@@ -156,10 +159,8 @@ def _back_end_result(experiment: Experiment, run: SimulatedRun, energy: EnergyRe
     n_classes = experiment.mapped.n_outputs
     confusion = np.zeros((n_classes, n_classes), dtype=np.int64)
     np.add.at(confusion, (labels, run.predictions), 1)
-    step_cycles, depth = run.result.step_cycles, experiment.mapped.depth
     clock = experiment.config.chip.clock
     per_inference = energy.total / energy.n_inferences
-    begin = np.concatenate([[0], step_cycles[: len(labels) - 1]])
     return BackEndResult(
         name=run.back_end,  # type: ignore[arg-type]  # back ends are named by the experiment's own keys
         simulator=run.simulator,
@@ -167,7 +168,7 @@ def _back_end_result(experiment: Experiment, run: SimulatedRun, energy: EnergyRe
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         cycles_per_inference=energy.cycles / energy.n_inferences,
         clock_hz=clock,
-        latency_s=float(np.mean(step_cycles[depth:] - begin)) / clock,
+        latency_s=float(np.mean(run.latency)) / clock,
         components={
             key.replace("_", " "): 1e12 * value / energy.n_inferences
             for key, value in energy.by_component.items()

@@ -16,7 +16,7 @@ from neuromix.config import ChipConfig, CoreConfig, MeshConfig
 from neuromix.mapping import MappedNetwork, map_network
 from neuromix.network.network import Population
 from neuromix.network.quantize import QuantizedNetwork, QuantizedProjection
-from neuromix.reference import CoreModel, array_banks, array_models, digital_models, draw_arrays
+from neuromix.reference import array_banks, array_models, digital_models, draw_arrays
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.formats import EventFormat
 from rtl_gen.neuron.engine import EngineParameters
@@ -94,16 +94,10 @@ def mapped_layer(weights: np.ndarray) -> MappedNetwork:
     return map_network(network, ChipConfig(mesh=MeshConfig(width=1, height=1), core=core))
 
 
-def from_first_step(model: CoreModel, inputs: np.ndarray, first_step: int) -> np.ndarray:
-    """Return the codes of ``inputs`` that come after ``first_step`` empty steps."""
-    empty = np.zeros((first_step, inputs.shape[1]), dtype=inputs.dtype)
-    return model(np.concatenate([empty, inputs]))[first_step:]
-
-
 def golden_digital() -> Neuron:
     def evaluate(weights: np.ndarray, inputs: np.ndarray, seed: int = 0, first_step: int = 0) -> np.ndarray:
         (model,) = digital_models(mapped_layer(weights)).values()
-        return from_first_step(model, inputs, first_step)
+        return model(inputs, first_step)
 
     return Neuron(evaluate=evaluate)
 
@@ -132,7 +126,7 @@ def golden_mixed_signal(parameters: MixedSignalNeuronParameters) -> Neuron:
         mapped = mapped_layer(weights)
         banks = array_banks(mapped, draw_arrays(mapped, parameters, seed))
         (model,) = array_models(mapped, banks).values()
-        return from_first_step(model, inputs, first_step)
+        return model(inputs, first_step)
 
     return with_flaws_of(parameters, evaluate)
 

@@ -121,7 +121,7 @@ def test_loaded_trims_change_the_codes_as_the_model_says(play: Play) -> None:
 
 # ---- a run counts only when it is over ------------------------------------------------------------------
 
-LOG = "0 0 0 0 5377\n1 0 0 1 257\n2 0 0 0 40\n2 1 0 0 60\nend\n"
+LOG = "step 40\nstep 60\nend 1 1\n"
 
 
 class Runs:
@@ -130,6 +130,7 @@ class Runs:
     def __init__(self) -> None:
         self.count = 0
         self.log = LOG
+        self.events = bytes(8)
         self.end: type[BaseException] | None = None
 
     def build(self, name: SimulatorName, **_: Any) -> None:
@@ -138,7 +139,9 @@ class Runs:
     def run(self, design: object, *, folder: Path, **_: Any) -> None:
         self.count += 1
         (folder / "simulation.log").write_text("simulated\n")
-        (folder / "events.txt").write_text(self.log)
+        (folder / "log.txt").write_text(self.log)
+        for name in ("sent.bin", "received.bin"):
+            (folder / name).write_bytes(self.events)
         if self.end is not None:
             raise self.end
 
@@ -211,7 +214,7 @@ def test_a_run_that_broke_off_leaves_nothing_that_counts(
     end: type[BaseException], job: CosimJob, runs: Runs, tmp_path: Path
 ) -> None:
     run_cosim(job, tmp_path, tmp_path)
-    runs.end, runs.log = end, LOG[:20]
+    runs.end, runs.log = end, LOG[:12]
     with pytest.raises(end):
         run_cosim(job, tmp_path, tmp_path, fresh=True)
     assert not list(tmp_path.glob("result.npz*"))
@@ -220,10 +223,19 @@ def test_a_run_that_broke_off_leaves_nothing_that_counts(
     assert runs.count == 3, "what was there before the interrupted run must be gone"
 
 
-@pytest.mark.parametrize("log", ["", LOG[:20], LOG.removesuffix("end\n")])
+@pytest.mark.parametrize("log", ["", LOG[:12], LOG[: LOG.index("end")]])
 def test_a_log_without_its_end_is_refused(log: str, job: CosimJob, runs: Runs, tmp_path: Path) -> None:
     runs.log = log
-    with pytest.raises(SimulationError, match=r"events.txt: must end with a line 'end'; .* broke off$"):
+    with pytest.raises(
+        SimulationError, match=r"log.txt: must end with a line 'end'; .* broke off\nsimulated\n"
+    ):
+        run_cosim(job, tmp_path, tmp_path)
+    assert not list(tmp_path.glob("result.npz*"))
+
+
+def test_lost_events_are_noticed(job: CosimJob, runs: Runs, tmp_path: Path) -> None:
+    runs.events = bytes(7)
+    with pytest.raises(SimulationError, match=r"sent.bin: must hold 1 events, got 0$"):
         run_cosim(job, tmp_path, tmp_path)
     assert not list(tmp_path.glob("result.npz*"))
 

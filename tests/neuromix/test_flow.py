@@ -31,10 +31,11 @@ class Obedient:
     fails: str = ""
 
     def __call__(self, job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) -> CosimResult:
-        self.ran[folder.name] = fresh
-        if folder.name == self.fails:
-            raise SimulationError(f"{folder.name}: the chip hangs")
-        back_end, _, simulator = folder.name.rpartition("-")
+        name = folder.parent.name
+        self.ran[name] = fresh
+        if name == self.fails:
+            raise SimulationError(f"{name}: the chip hangs")
+        back_end, _, simulator = name.rpartition("-")
         assert (job.simulator, job.bundle.folder.name) == (simulator, back_end)
         sent = up_to_step(self.references[back_end].events, job.n_steps)
         return CosimResult(
@@ -99,7 +100,7 @@ def test_run_stops_after_the_step_asked_for(config: ExperimentConfig, tmp_path: 
     assert (outcome.references, outcome.runs, outcome.energies, outcome.report) == ({}, (), {}, None)
     outcome = run(config, tmp_path, until="reference")
     assert set(outcome.references) == set(outcome.bundles)
-    assert (outcome.folder / "02-reference" / "serial.npz").is_file()
+    assert (outcome.folder / "02-reference" / "serial" / "images-0.npz").is_file()
     assert not (outcome.folder / "03-cosim").exists()
 
 

@@ -230,7 +230,7 @@ def test_banks_hold_the_weights_of_their_core_and_none_for_unused_neurons(
     for core in mapped.cores:
         codes = banks[core.position].evaluate(inputs).codes
         np.testing.assert_array_equal(
-            codes[:, : core.n_neurons], digital_models(mapped)[core.position](inputs)
+            codes[:, : core.n_neurons], digital_models(mapped)[core.position](inputs, 0)
         )
         assert codes.shape == (20, 4)
         assert not codes[:, core.n_neurons :].any()
@@ -243,6 +243,7 @@ def test_the_strongest_output_is_the_class_and_the_first_of_equals_wins() -> Non
         events=np.zeros(0, dtype=np.uint64),
         outputs=np.array([[1, 3, 2], [5, 0, 5], [0, 0, 0]]),
         input_codes={},
+        answers={},
         sent_codes={},
     )
     assert run.predictions.tolist() == [1, 0, 0]

@@ -24,7 +24,8 @@ def test_chips_are_better_trimmed_and_the_simulated_one_agrees(
     assert found["limit"] == pytest.approx(found["integer_accuracy"] - 0.01)
     for error in ("offset_rms_lsb", "gain_deviation"):
         assert 0 < found["trimmed"][error] < found["untrimmed"][error] / 2
-    assert (tmp_path / "tiny-calibrated" / "03-cosim" / "mixed_signal-icarus" / "result.npz").is_file()
+    run = tmp_path / "tiny-calibrated" / "03-cosim" / "mixed_signal-icarus" / "images-0"
+    assert (run / "result.npz").is_file()
 
     table = neuromix("calibrate", tiny, "--chips", 1, "--limit", 50, *arguments)
     assert table.exit_code == 0, table.stderr

@@ -35,9 +35,9 @@ def test_interrupted_simulation_leaves_nothing_and_is_done_again(
     quick: Path,
     build_folder: Path,
 ) -> None:
-    run = build_folder / "tiny" / "03-cosim" / "serial-icarus"
+    run = build_folder / "tiny" / "03-cosim" / "serial-icarus" / "images-0"
     run.mkdir(parents=True)
-    log = run / "events.txt"
+    log = run / "log.txt"
     os.mkfifo(log)  # nobody reads it, so the simulator cannot be done before it is interrupted
     process = start(["cosim", quick, "--build", build_folder])
     while process.poll() is None and "vvp" not in running(process.pid).values():

@@ -168,11 +168,11 @@ def test_hardware_lies_in_the_first_folder(finished: Finished, experiment: Exper
 def test_golden_model_lies_in_the_second_folder_and_simulations_in_the_third(
     finished: Finished, golden: dict[str, ReferenceRun], name: str
 ) -> None:
-    with np.load(finished.folder / "02-reference" / f"{name}.npz") as saved:
+    with np.load(finished.folder / "02-reference" / name / "images-0.npz") as saved:
         assert np.array_equal(saved["events"], golden[name].events)
         assert np.array_equal(saved["outputs"], golden[name].outputs)
     for simulator in SIMULATORS:
-        folder = finished.folder / "03-cosim" / f"{name}-{simulator}"
+        folder = finished.folder / "03-cosim" / f"{name}-{simulator}" / "images-0"
         assert (folder / "simulation.log").stat().st_size
         with np.load(folder / "result.npz") as result:
             assert np.array_equal(result["sent"], golden[name].events)

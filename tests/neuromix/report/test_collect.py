@@ -1,6 +1,7 @@
 """From results of a run, here made by hand, to the report."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from cosim.events import without_source
 from cosim.job import CosimResult
-from neuromix.agreement import SimulatedRun, compare_events
+from neuromix.agreement import SimulatedRun, simulated_run
 from neuromix.config import load_experiment
 from neuromix.energy.estimate import EnergyItem, EnergyReport
 from neuromix.experiment import Experiment, prepare
@@ -87,13 +88,8 @@ def collect(
             step_cycles=factor * STEP_CYCLES,
             trace=None,
         )
-        return SimulatedRun(
-            back_end=name,
-            simulator=simulator,
-            result=result,
-            comparison=compare_events(experiment.mapped, references[name], result),
-            predictions=PREDICTIONS,
-        )
+        found = simulated_run(experiment.mapped, references[name], result, back_end=name, simulator=simulator)
+        return replace(found, predictions=PREDICTIONS)
 
     def collected(
         names: tuple[str, ...] = ("parallel", "serial", "mixed_signal"),
