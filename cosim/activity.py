@@ -1,6 +1,6 @@
-"""How often every net bit of a simulated chip toggled and how long it was high, from VCD or SAIF.
+"""How often every net bit of a simulated chip toggled and how long it was high: counted, or from VCD or SAIF.
 
-Both readers give the same names and the same numbers for the same run. What they have to level out:
+All readers give the same names and the same numbers for the same run. What they have to level out:
 
 - A SAIF of Verilator counts from the start of the run, and every bit starts at 0 there, so a bit that settles
   to 1 at time 0 has one toggle more than its net ever makes. ``read_vcd`` counts in the same way unless it is
@@ -9,6 +9,7 @@ Both readers give the same names and the same numbers for the same run. What the
 - Verilator writes aliases (a port and the net connected to it) as nets of their own. They stay: whoever
   prices toggles knows from the netlist which names are one net.
 - Both end at the last change: Icarus also writes when the run ended, Verilator does not.
+- What the program counts has one window and no dump. It samples once per cycle, when all has settled.
 - Neither writes memories of more than 32 rows; smaller ones only Verilator does, as nets ``memory[row]``.
 """
 
@@ -22,12 +23,25 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Activity", "InstancePath", "compare", "read_saif", "read_vcd"]
+__all__ = [
+    "PHASES",
+    "Activity",
+    "InstancePath",
+    "StepToggles",
+    "compare",
+    "read_counts",
+    "read_saif",
+    "read_steps",
+    "read_vcd",
+]
 
 InstancePath = tuple[str, ...]
 """Instance names from the chip (the empty path) down to an instance."""
 
 Entry = TypeVar("Entry")
+
+_HARNESS_PERIOD = 10e-9
+"""Of the harness's clock [s]."""
 
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "ps": 1e-12, "fs": 1e-15}
 
@@ -210,6 +224,67 @@ def _period(duration: float, periods: int, where: str) -> float:
     return duration / periods
 
 
+PHASES = ("loading", "moving events", "computing")
+"""What the chip does in a cycle: the host loads it, events move and arrive, or some core computes."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StepToggles:
+    """Toggles of every time step by phase and instance, clocks left out.
+
+    ``toggles`` is [step, phase, instance], phases as in :data:`PHASES`. Every name of a net counts.
+    """
+
+    toggles: NDArray[np.int64]
+    instances: tuple[InstancePath, ...]
+
+
+# ---- Counts ----------------------------------------------------------------------------------------------
+
+
+def read_counts(path: Path) -> Activity:
+    """Return what was counted into ``path`` (``activity.counts``); the clock is added.
+
+    Raises ValueError for a file that breaks off.
+    """
+    bits_by_net: dict[tuple[InstancePath, str], slice] = {}
+    n_bits, clocks = 0, []
+    for line in path.with_suffix(".nets").read_text().splitlines():
+        first, count, instance, name = line.split("\t")
+        net = (_instance(instance), _plain(name.encode()))
+        if int(count):
+            bits_by_net[net] = slice(int(first), int(first) + int(count))
+            n_bits = max(n_bits, int(first) + int(count))
+        else:
+            clocks.append(net)
+    counts = np.fromfile(path, np.int64)
+    if len(counts) != 2 * (1 + 2 * n_bits):
+        raise ValueError(f"{path}: must hold two counts of {n_bits} bits, got {len(counts)} numbers")
+    (cycles,), toggles, high = np.split(np.diff(counts.reshape(2, -1), axis=0)[0], [1, 1 + n_bits])
+    return Activity(
+        cycles=int(cycles),
+        clock_period=_HARNESS_PERIOD,
+        toggles=np.append(toggles, 2 * cycles),
+        cycles_high=np.append(high.astype(np.float64), cycles / 2),
+        index=bits_by_net | dict.fromkeys(clocks, slice(n_bits, n_bits + 1)),
+    )
+
+
+def read_steps(path: Path) -> StepToggles:
+    """Return the toggles by step that were counted along with ``path`` (``activity.counts``)."""
+    lines = path.with_suffix(".instances").read_text().splitlines()
+    counts = np.fromfile(path.with_suffix(".steps"), np.int64)
+    return StepToggles(
+        toggles=counts.reshape(-1, len(PHASES), len(lines)),
+        instances=tuple(_instance(line) for line in lines),
+    )
+
+
+def _instance(path: str) -> InstancePath:
+    """Return the instance that Verilator's tables call ``path``."""
+    return tuple(_plain(part.encode()) for part in path.split(".")[1:])
+
+
 # ---- VCD --------------------------------------------------------------------------------------------------
 # Read by hand, because pywellen 0.25 takes `$var wire 1 a x[0]` for a bit of an array `x`, and pyvcd 0.4
 # refuses Verilator's names that start with a dollar sign; Amaranth emits both kinds.
@@ -321,7 +396,7 @@ def _play(file: BinaryIO, traces: Mapping[bytes, _Trace]) -> int:
 
 
 def _plain(name: bytes) -> str:
-    return name.decode().removeprefix("\\")
+    return name.decode().strip().removeprefix("\\")
 
 
 def _seconds(timescale: str) -> float:

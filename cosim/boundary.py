@@ -23,7 +23,7 @@ from rtl_gen.formats import EventFormat
 
 from .events import KEY_WIDTHS
 
-__all__ = ["SEEN", "array_view", "public_signals", "render_harness"]
+__all__ = ["SEEN", "array_view", "every_signal", "public_signals", "render_harness"]
 
 ARRAY_PATH = "core.engine.array"
 """Instance path of an analog array inside its tile."""
@@ -108,6 +108,12 @@ def _flit(event_format: EventFormat) -> dict[str, int]:
         "x_low": y_low + event_format.y_width,
         "width": event_format.flit_width,
     }
+
+
+def every_signal(path: Path) -> Path:
+    """Write to ``path`` that Verilator shall keep every signal where it can be read; return ``path``."""
+    path.write_text('`verilator_config\npublic_flat_rd -module "*" -var "*"\n')
+    return path
 
 
 def public_signals(chip: ChipParameters, path: Path) -> Path:

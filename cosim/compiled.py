@@ -19,10 +19,13 @@ from . import simulator
 from .arrays import ArrayJob, packed, read_rows, signed_bytes, unpacked
 from .boundary import SEEN
 
-__all__ = ["MAIN", "relax"]
+__all__ = ["COUNTING_MAIN", "MAIN", "relax"]
 
 MAIN = Path(__file__).parent / "templates" / "main.cpp"
 """The main function of the program."""
+
+COUNTING_MAIN = MAIN.with_name("counting_main.cpp")
+"""The same, but it counts toggles; what it writes is read by :func:`cosim.activity.read_counts`."""
 
 Codes = NDArray[np.int64]
 

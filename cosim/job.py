@@ -22,7 +22,7 @@ from rtl_gen.host.loader import Access, writes
 
 from . import compiled, simulator
 from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
-from .boundary import array_view, public_signals, render_harness
+from .boundary import array_view, every_signal, public_signals, render_harness
 from .events import EventKeys
 from .simulator import SimulationError, SimulatorName, TraceFormat
 
@@ -78,6 +78,9 @@ class CosimJob:
     guess :
         Codes ``[step, neuron]`` that the arrays may answer. A good guess saves time; results do not depend
         on it.
+    trace :
+        What is written of the nets of the chip. ``counts``, toggles and times high from the end of step
+        ``count_from`` on, needs Verilator and a job without calibration.
     """
 
     chip: ChipParameters
@@ -94,12 +97,13 @@ class CosimJob:
     bridge: Bridge = "cocotb"
     first_step: int = 0
     guess: Mapping[Address, NDArray[np.int64]] = field(default_factory=dict)
+    count_from: int = 0
 
     @property
     def compiled(self) -> bool:
-        """Whether the harness runs without Python: not if it is traced, or answers steer its length."""
-        played = self.simulator == "verilator" and not self.calibration and self.trace is None
-        return played and self.bridge == "compiled"
+        """Whether the harness runs without Python: not if it dumps, or answers steer its length."""
+        playable = self.simulator == "verilator" and not self.calibration and self.trace in (None, "counts")
+        return playable and (self.bridge == "compiled" or self.trace == "counts")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,7 +139,11 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     folder.mkdir(parents=True, exist_ok=True)
     sources = _write_inputs(job, folder)
     trace = folder / f"activity.{job.trace}" if job.trace else None
+    if job.trace == "counts" and not job.compiled:
+        raise ValueError("co-simulation: counts must be of Verilator, without calibration")
     arguments = [f"+steps={job.n_steps}", f"+watchdog={job.watchdog}", f"+stall={job.stall}"]
+    if job.trace == "counts":
+        arguments.append(f"+count_from={job.count_from}")
     inputs = [
         folder / "load.txt",
         folder / "stimulus.bin",
@@ -170,7 +178,12 @@ def _simulate(
 ) -> None:
     build = partial(simulator.build, job.simulator, sources=sources, top="harness", cache=cache)
     if job.compiled:
-        design, engine = build(main=compiled.MAIN), job.chip.tile.core.engine
+        engine = job.chip.tile.core.engine
+        if job.trace == "counts":
+            every = every_signal(folder / "public.vlt")
+            design = build(main=compiled.COUNTING_MAIN, public=every, trace=job.trace)
+        else:
+            design = build(main=compiled.MAIN)
         if isinstance(engine, AnalogArrayParameters):
             widths = {name: width for name, (_, width) in engine.array_ports.items()}
             places = job.chip.tile_addresses
@@ -178,9 +191,9 @@ def _simulate(
         else:
             simulator.run_program(design, folder=folder, plusargs=arguments)
         return
-    public = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
+    touched = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
     simulator.run(
-        build(public=public, trace=job.trace),
+        build(public=touched, trace=job.trace),
         test_module="cosim.driver",
         folder=folder,
         environment={JOB_VARIABLE: str(folder.resolve())},

@@ -38,7 +38,8 @@ __all__ = [
 SimulatorName = Literal["icarus", "verilator"]
 SIMULATORS: tuple[SimulatorName, ...] = get_args(SimulatorName)
 
-TraceFormat = Literal["vcd", "saif"]
+TraceFormat = Literal["vcd", "saif", "counts"]
+"""Waveforms, toggles and times counted by Verilator as it would dump them, or by a program of ours."""
 
 TIMESCALE = ("1ns", "1ps")
 
@@ -133,13 +134,16 @@ class _WheelVerilator(_Stoppable, Verilator):
 class _Program(_WheelVerilator):
     """Verilator's program with a main function of our own, and without cocotb."""
 
-    def __init__(self, root: Path, main: Path) -> None:
-        super().__init__(root, None, None)
+    def __init__(self, root: Path, public: Path | None, main: Path) -> None:
+        super().__init__(root, public, None)
         self._main = main
 
     def _build_command(self) -> list[list[str]]:
         verilate, make = super()._build_command()
-        for word, n_words in (("--vpi", 1), ("--public-flat-rw", 1), ("-LDFLAGS", 2), ("--timing", 1)):
+        unused = [("-LDFLAGS", 2), ("--timing", 1)]
+        if self._public is None:
+            unused += [("--vpi", 1), ("--public-flat-rw", 1)]
+        for word, n_words in unused:
             at = verilate.index(word)
             del verilate[at : at + n_words]
         is_main = [word.endswith("verilator.cpp") for word in verilate]
@@ -305,7 +309,7 @@ def run_program(design: SimulatorBuild, *, folder: Path, plusargs: Iterable[str]
 
     Raises SimulationError when it dies; ``folder`` keeps ``simulation.log``.
     """
-    program = _Program(Path(), Path())
+    program = _Program(Path(), None, Path())
     command = [str(design.folder.resolve() / design.top), *plusargs]
     _logged(
         folder / "simulation.log",
@@ -349,7 +353,7 @@ def _runner(
 ) -> Runner:
     runner: Runner
     if main is not None:
-        runner = _Program(Path(executable).parent.parent, main)
+        runner = _Program(Path(executable).parent.parent, public, main)
     elif simulator == "verilator":
         runner = _WheelVerilator(Path(executable).parent.parent, public, trace)
     else:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.views.verilog_stub import verilog_stub
-from cosim.activity import Activity, read_saif, read_vcd
+from cosim.activity import Activity, read_counts, read_steps, read_vcd
 from cosim.events import up_to_step
 from cosim.job import CosimJob, CosimResult, run_cosim
 from cosim.lint import lint
@@ -41,6 +41,7 @@ from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
 from .energy.netlist import find_yosys, read_inventory
 from .energy.prices import PriceTable, load_table
+from .energy.toggles import tabulate_toggles
 from .experiment import BackEnd, Experiment, Part, prepare
 from .mapping import MappedNetwork, Position
 from .reference import ReferenceRun, simulate_mapped
@@ -271,10 +272,11 @@ def estimate(
 ) -> dict[str, EnergyReport]:
     """Count the toggles of every back end in steady state, price them, add the analog charge.
 
-    The steps counted are those in which every layer works on an image: a run stopped before them is
-    subtracted from one stopped after them. Chips that were ``agreeing`` with their golden models must do so
-    here as well, or SimulationError is raised; the energy of others is counted for what they do. A chip that
-    calibrates itself gets its trims from the host here, as after a power-up that need not calibrate again.
+    The steps counted are those in which every layer works on an image. Verilator counts them in one run; with
+    Icarus a run stopped before them is subtracted from one stopped after them. Chips that were ``agreeing``
+    with their golden models must do so here as well, or SimulationError is raised; the energy of others is
+    counted for what they do. A chip that calibrates itself gets its trims from the host here, as after a
+    power-up that need not calibrate again.
     """
     config, mapped = experiment.config, experiment.mapped
     table = load_table(config.energy.table)
@@ -283,9 +285,11 @@ def estimate(
     codes = experiment.codes[wanted]
     simulator = _counting_simulator(config)
 
-    def count(name: str, n_steps: int) -> Activity:
+    steady = range(mapped.depth, n_images + mapped.depth)
+
+    def traced(name: str, n_steps: int) -> Path:
         back_end = experiment.back_ends[name]
-        run = folder / name / f"steps-{n_steps}"
+        reference = simulate_mapped(mapped, codes, back_end.models)
         job = cosim_job(
             experiment,
             name,
@@ -293,17 +297,28 @@ def estimate(
             simulator,
             codes,
             n_steps,
-            trace="saif" if simulator == "verilator" else "vcd",
+            trace="counts" if simulator == "verilator" else "vcd",
+            guess=reference.answers,
         )
-        result = run_cosim(job, run, cache, fresh=fresh)
-        reference = simulate_mapped(mapped, codes, back_end.models)
+        job = replace(job, count_from=steady.start)
+        result = run_cosim(job, folder / name / f"steps-{n_steps}", cache, fresh=fresh)
         if agreeing:
             _check_traced(reference, result, n_steps, f"{name}: traced run on {simulator}")
-        return _read_activity(result.trace)
+        if result.trace is None:
+            raise ValueError("activity: the run must have been traced, got no trace")
+        return result.trace
 
     def price(name: str) -> EnergyReport:
-        activity = count(name, n_images + mapped.depth).since(count(name, mapped.depth))
-        return _price(experiment, name, bundles[name], activity, codes, n_images, table)
+        whole = traced(name, steady.stop)
+        if simulator == "icarus":
+            before = read_vcd(traced(name, steady.start), CHIP_MODULE)
+            activity = read_vcd(whole, CHIP_MODULE).since(before)
+            return _price(experiment, name, bundles[name], activity, codes, n_images, table)
+        report = _price(experiment, name, bundles[name], read_counts(whole), codes, n_images, table)
+        labels = experiment.labels[wanted].tolist()
+        return replace(
+            report, toggle_table=tabulate_toggles(read_steps(whole), steady, mapped.delays, labels)
+        )
 
     tasks = {name: partial(price, name) for name in experiment.back_ends}
     reports: dict[str, EnergyReport] = _in_parallel(tasks, "counting toggles", progress)
@@ -458,13 +473,6 @@ def _check_trims(experiment: Experiment, back_end: str, result: CosimResult, wha
         raise SimulationError(
             f"{what}: must find the trims of the golden model, got others for {n_wrong} neurons"
         )
-
-
-def _read_activity(trace: Path | None) -> Activity:
-    """Return the activity of the chip in ``trace``."""
-    if trace is None:
-        raise ValueError("activity: the run must have been traced, got no trace")
-    return read_saif(trace, CHIP_MODULE) if trace.suffix == ".saif" else read_vcd(trace, CHIP_MODULE)
 
 
 def _price(

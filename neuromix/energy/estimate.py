@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from cosim.activity import Activity, InstancePath
 
 from .netlist import NET_CLASSES, Inventory
 from .prices import PriceTable
+from .toggles import ToggleTable
 
 __all__ = ["LIMITS", "EnergyItem", "EnergyReport", "estimate_energy"]
 
@@ -79,6 +80,7 @@ class EnergyReport:
     n_annotated: int
     toggles_by_class: Mapping[str, int]
     accesses: Mapping[str, float]
+    toggle_table: ToggleTable | None = None
 
     @property
     def total(self) -> float:
@@ -159,6 +161,7 @@ class EnergyReport:
             "n_nets": self.n_nets,
             "n_annotated": self.n_annotated,
             "annotated_share": self.annotated_share,
+            "toggles_per_inference": asdict(self.toggle_table) if self.toggle_table else None,
             "toggles": self.toggles,
             "toggles_by_class": dict(self.toggles_by_class),
             "accesses": dict(self.accesses),

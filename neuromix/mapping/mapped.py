@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
-from rtl_gen.chip import ChipParameters
+from rtl_gen.chip import ChipParameters, tile_name
 from rtl_gen.fabric.route import HOST
 from rtl_gen.formats import EventFormat
 from rtl_gen.host.loader import MemoryImage
@@ -100,6 +100,12 @@ class MappedNetwork:
         ]
         inputs, flits = zip(*entries, strict=True)
         return np.array(inputs, np.int64), np.array(flits, np.uint64)
+
+    @property
+    def delays(self) -> dict[str, int]:
+        """By the name of its tile, how many time steps after the host a core sees an image."""
+        populations = list(dict.fromkeys(core.population for core in self.cores))
+        return {tile_name(core.position): populations.index(core.population) for core in self.cores}
 
     def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
         """Return the engine of ``back_end`` at this network's core size."""

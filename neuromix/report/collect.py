@@ -15,6 +15,7 @@ from rtl_gen.emit import RtlBundle
 from ..agreement import SimulatedRun
 from ..energy.estimate import LIMITS, EnergyReport
 from ..energy.prices import load_table
+from ..energy.toggles import block_of
 from ..experiment import BackEnd, Experiment
 from ..mapping import HOST, MappedNetwork
 from ..reference import ReferenceRun
@@ -179,19 +180,18 @@ def _back_end_result(experiment: Experiment, run: SimulatedRun, energy: EnergyRe
         energy_per_sop_fj=1e15 * energy.total / energy.n_sops if energy.n_sops else 0.0,
         toggles_per_inference=energy.toggles / energy.n_inferences,
         annotated_share=energy.annotated_share,
+        toggles_by_phase={block: dict(phases) for block, phases in table.by_phase.items()}
+        if (table := energy.toggle_table)
+        else {},
+        toggles_by_class=dict(table.by_class) if table else {},
     )
 
 
 def _blocks(energy: EnergyReport) -> dict[str, float]:
-    """Return the energy per inference [pJ] by kind of block: what designers ask for, over all tiles."""
+    """Return the energy per inference [pJ] by kind of block, over all tiles."""
     blocks: dict[str, float] = {}
     for item in energy.items:
-        if item.component.startswith("analog_"):
-            block = "analog arrays"
-        elif item.instance[:1] and item.instance[0].startswith("tile_"):
-            block = {"core": "cores", "router": "routers"}.get("".join(item.instance[1:2]), "tiles, other")
-        else:
-            block = "host side and barrier"
+        block = "analog arrays" if item.component.startswith("analog_") else block_of(item.instance)
         blocks[block] = blocks.get(block, 0.0) + 1e12 * item.energy / energy.n_inferences
     return blocks
 

@@ -89,7 +89,8 @@ class BackEndResult:
     ``confusion[true][predicted]`` counts images. ``components`` and ``by_block`` itemise the same energy per
     inference [pJ], once by what consumes it and once by where; ``by_block`` may be empty. ``annotated_share``
     is the share of nets whose toggles were counted. ``latency_s`` is from input to answer at ``clock_hz``;
-    ``images_per_second`` is how fast the simulator ran, on the wall clock.
+    ``toggles_by_phase[block][phase]`` and ``toggles_by_class[image class]`` are per inference, clocks left
+    out; they may be empty. ``images_per_second`` is how fast the simulator ran, on the wall clock.
     """
 
     name: BackEndName
@@ -106,6 +107,8 @@ class BackEndResult:
     energy_per_sop_fj: NonNegativeFloat
     toggles_per_inference: NonNegativeFloat
     annotated_share: Fraction
+    toggles_by_phase: dict[str, Energies] = Field(default_factory=dict)
+    toggles_by_class: Energies = Field(default_factory=dict)
     images_per_second: float | None = None
 
     def __post_init__(self) -> None:

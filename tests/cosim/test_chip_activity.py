@@ -1,40 +1,52 @@
-"""Toggles of a whole chip: Icarus and Verilator count the same."""
+"""Toggles of a whole chip: Icarus, Verilator and the counting program count the same."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from cosim.activity import Activity, compare, read_saif, read_vcd
+from cosim.activity import PHASES, compare, read_counts, read_saif, read_steps, read_vcd
 from cosim.job import run_cosim
 from cosim.simulator import SimulatorName, TraceFormat, find_simulator
 from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import RtlBundle
-from testbenches.chip_bench import chip_case
+from rtl_gen.host.loader import Access, AccessKind
+from testbenches.chip_bench import ChipCase, chip_case
 
 Emitted = Callable[[ChipParameters], RtlBundle]
+
+
+@pytest.fixture
+def traced(emitted: Emitted, test_folder: Path, simulators: Path) -> Callable[..., Path]:
+    """Run ``case``; return what was written of its nets."""
+
+    def run(
+        case: ChipCase, simulator: SimulatorName, trace: TraceFormat, n_steps: int, **changes: int
+    ) -> Path:
+        find_simulator(simulator)
+        job = case.job(emitted(case.chip), simulator, n_steps=n_steps, trace=trace, **changes)
+        result = run_cosim(job, test_folder / f"{simulator}-{trace}-{n_steps}", simulators, fresh=True)
+        assert result.trace is not None
+        return result.trace
+
+    return run
 
 
 @pytest.mark.cosim
 @pytest.mark.icarus
 @pytest.mark.verilator
-def test_both_simulators_count_the_same_toggles_on_every_net(
-    emitted: Emitted, test_folder: Path, simulators: Path
-) -> None:
+def test_every_way_to_count_gives_the_same_toggles_on_every_net(traced: Callable[..., Path]) -> None:
     case = chip_case("serial_4_lanes")
     # Before every core has sent, Icarus sees unknown values: memories that were not read yet.
     n_filling, n_steps = case.mapped.depth, len(case.codes)
-
-    def count(simulator: SimulatorName, trace: TraceFormat, n_steps: int) -> Activity:
-        find_simulator(simulator)
-        job = case.job(emitted(case.chip), simulator, n_steps=n_steps, trace=trace)
-        result = run_cosim(job, test_folder / f"{simulator}-{n_steps}", simulators, fresh=True)
-        assert result.trace is not None
-        return read_saif(result.trace, "chip") if trace == "saif" else read_vcd(result.trace, "chip")
-
     icarus, verilator = (
-        count(simulator, trace, n_steps).since(count(simulator, trace, n_filling))
-        for simulator, trace in (("icarus", "vcd"), ("verilator", "saif"))
+        read(traced(case, simulator, trace, n_steps), "chip").since(
+            read(traced(case, simulator, trace, n_filling), "chip")
+        )
+        for simulator, trace, read in (("icarus", "vcd", read_vcd), ("verilator", "saif", read_saif))
     )
     common = set(icarus.index) & set(verilator.index)
     only = {name for _, name in icarus.index.keys() ^ verilator.index.keys()}
@@ -47,3 +59,48 @@ def test_both_simulators_count_the_same_toggles_on_every_net(
     assert len(moved) > len(common) / 3, "the stimulus must move many of the nets"
     for x, y in case.chip.tile_addresses:
         assert ((f"tile_{x}_{y}",), "sent") in moved
+
+    path = traced(case, "verilator", "counts", n_steps, count_from=n_filling)
+    counted = read_counts(path)
+    assert counted.index.keys() <= verilator.index.keys()
+    missing = {name for _, name in verilator.index.keys() - counted.index.keys()}
+    assert {name.partition("[")[0] for name in missing} == {"rows"}, "only rows of memories are not counted"
+    assert (counted.cycles, counted.clock_period) == (verilator.cycles, 10e-9)
+    for net, bits in counted.index.items():
+        expected = verilator.index[net]
+        np.testing.assert_array_equal(counted.toggles[bits], verilator.toggles[expected], str(net))
+        # A waveform ends at the last change, up to a cycle early.
+        highs = counted.cycles_high[bits] - verilator.cycles_high[expected]
+        assert np.abs(highs).max() <= 1, net
+
+    steps = read_steps(path)
+    assert steps.toggles.shape == (n_steps, len(PHASES), len(set(steps.instances)))
+    assert not steps.toggles[1:, PHASES.index("loading")].any()
+    for phase in ("loading", "moving events", "computing"):
+        assert steps.toggles[:, PHASES.index(phase)].any()
+    by_step = steps.toggles[n_filling:].sum(axis=(0, 1))
+    for instance, toggles in zip(steps.instances, by_step.tolist(), strict=True):
+        nets = [bits for (place, name), bits in counted.index.items() if place == instance and name != "clk"]
+        assert toggles == sum(int(counted.toggles[bits].sum()) for bits in nets), instance
+
+
+@pytest.mark.cosim
+@pytest.mark.verilator
+def test_counting_an_analog_chip_changes_nothing(traced: Callable[..., Path]) -> None:
+    case = chip_case("mixed_signal")
+    path = traced(case, "verilator", "counts", len(case.codes) + case.mapped.depth)
+    assert read_counts(path).toggles.any()
+    with np.load(path.with_name("result.npz")) as counted:
+        np.testing.assert_array_equal(counted["sent"], case.reference().events)
+
+
+@pytest.mark.parametrize(
+    "change", [{"simulator": "icarus"}, {"calibration": [Access(AccessKind.WRITE, 0, 0)]}]
+)
+def test_what_cannot_be_counted_is_refused(change: dict[str, Any], emitted: Emitted, tmp_path: Path) -> None:
+    case = chip_case("mixed_signal")
+    job = replace(case.job(emitted(case.chip), "verilator", trace="counts"), **change)
+    with pytest.raises(
+        ValueError, match=r"^co-simulation: counts must be of Verilator, without calibration$"
+    ):
+        run_cosim(job, tmp_path, tmp_path)
