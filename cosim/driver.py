@@ -6,6 +6,7 @@ while the host still loads is one of a calibration: these are counted from 0, an
 """
 
 import os
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, ValueChange
 from analog_models.neuron import MixedSignalNeuronBank
 
 from .arrays import JOB_VARIABLE, ArrayJob, calibration_noise, read_array_jobs
+from .boundary import VOLTAGES, array_path
 
 __all__ = ["play"]
 
@@ -37,6 +39,7 @@ class _Array:
         self._offset_trims = getattr(dut, f"offset_trims_{job.suffix}")
         self._gain_trims = getattr(dut, f"gain_trims_{job.suffix}")
         self._trims = (0, 0)
+        self._voltages = _voltages(dut, job) if "waves" in cocotb.plusargs else {}
         self._bank: MixedSignalNeuronBank = job.parameters.bank(
             job.draw,
             weights=weights,
@@ -54,8 +57,11 @@ class _Array:
             offset_trim, gain_trim = (_signed_bytes(word, self._bank.n_neurons) for word in trims)
             self._bank = self._bank.with_trims(offset_trim=offset_trim, gain_trim=gain_trim)
         inputs = _fields(int(self._input_codes.value), self._n_axons, self._activation_width)
-        codes = self._bank.evaluate(inputs[np.newaxis], first_step=step).codes[0]
-        self._output_codes.value = _packed(codes, self._activation_width)
+        evaluation = self._bank.evaluate(inputs[np.newaxis], first_step=step)
+        self._output_codes.value = _packed(evaluation.codes[0], self._activation_width)
+        for name, variables in self._voltages.items():
+            for variable, voltage in zip(variables, getattr(evaluation, name)[0].tolist(), strict=True):
+                variable.value = voltage
 
 
 @cocotb.test()
@@ -93,6 +99,14 @@ def _loaded_arrays(dut: Any, jobs: list[ArrayJob], path: Path, calibrating: bool
         x, y, row, weights = line.split()
         rows.setdefault((int(x), int(y)), {})[int(row)] = int(weights, 16)
     return [_Array(dut, job, rows[job.x, job.y], calibrating) for job in jobs if (job.x, job.y) in rows]
+
+
+def _voltages(dut: Any, job: ArrayJob) -> dict[str, list[Any]]:
+    """Return the real variables [post] of an array's view that show its voltages."""
+    array = reduce(getattr, array_path((job.x, job.y)).split("."), dut)
+    return {
+        name: [getattr(array, f"{name}_{index}") for index in range(job.draw.n_neurons)] for name in VOLTAGES
+    }
 
 
 def _fields(word: int, count: int, width: int) -> npt.NDArray[np.int64]:

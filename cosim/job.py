@@ -23,14 +23,18 @@ from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
 from .boundary import array_view, public_signals, render_harness
 from .events import EventKeys, event_keys
 from .simulator import SimulationError, SimulatorName, TraceFormat
+from .waves import escape_names
 
-__all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
+__all__ = ["WAVES", "AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
 
 _SENT, _RECEIVED, _STEP, _READ = 0, 1, 2, 3
 """Kinds of lines in the harness's log."""
 
 _RESULT = "result.npz"
 """What a finished run leaves; written last."""
+
+WAVES = "waves.vcd"
+"""Name of the waveform with digital nets and analog voltages."""
 
 _SAVED = ("sent", "received", "step_cycles", "reads")
 
@@ -60,12 +64,16 @@ class CosimJob:
         What the host does over the same bus before that; see :mod:`rtl_gen.host.loader`.
     stimulus :
         A list per time step of the flits that the host sends in it; steps after the last are empty.
-    n_steps :
-        How many steps to run.
+    n_steps, first_step :
+        How many steps to run, and the number of the first; noise is that of the steps' numbers.
     watchdog :
         Cycles within which every step, and every search of a calibration, must end.
     stall :
         Both event streams of the host pause in a cycle with probability ``stall / 256``.
+    trace :
+        Ask for the chip's waveform from reset on, to count toggles.
+    waves_from :
+        Ask, instead, for ``waves.vcd``, with all nets and the analog arrays' voltages, from this step on.
     """
 
     chip: ChipParameters
@@ -79,6 +87,8 @@ class CosimJob:
     watchdog: int = 100_000
     stall: int = 0
     trace: TraceFormat | None = None
+    first_step: int = 0
+    waves_from: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +103,7 @@ class CosimResult:
     step_cycles :
         ``[step]``, clock cycles from the end of loading to the end of each step.
     trace :
-        The waveform of the chip from reset on, if one was asked for.
+        The waveform, if one was asked for.
     reads :
         What the host has read before the first step, in order.
     """
@@ -113,15 +123,20 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources = _write_inputs(job, folder)
-    trace = folder / f"activity.{job.trace}" if job.trace else None
+    trace_format: TraceFormat | None = job.trace if job.waves_from is None else "vcd"
+    trace = (
+        folder / (WAVES if job.waves_from is not None else f"activity.{job.trace}") if trace_format else None
+    )
     arguments = [
         "+load=load.txt",
         "+stimulus=stimulus.txt",
         "+log=events.txt",
         "+weights=weights.txt",
-        f"+steps={job.n_steps}",
+        f"+first_step={job.first_step}",
+        f"+steps={job.first_step + job.n_steps}",
         f"+watchdog={job.watchdog}",
         f"+stall={job.stall}",
+        *([f"+waves={job.waves_from}"] if job.waves_from is not None else []),
     ]
     inputs = [
         folder / "load.txt",
@@ -130,7 +145,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         *folder.glob("draw_*.npz"),
     ]
     key = simulator.content_key(
-        [job.simulator, str(job.trace), *arguments], [*sources, *sorted(inputs), *_python_sources()]
+        [job.simulator, str(trace_format), *arguments], [*sources, *sorted(inputs), *_python_sources()]
     )
     if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
         return result
@@ -143,7 +158,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         top="harness",
         cache=cache,
         public=public,
-        trace=job.trace,
+        trace=trace_format,
     )
     simulator.run(
         design,
@@ -151,8 +166,10 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         folder=folder,
         environment={JOB_VARIABLE: str(folder.resolve())},
         plusargs=arguments,
-        trace_file=trace.resolve() if trace else None,
+        trace_file=trace.resolve() if trace and job.waves_from is None else None,
     )
+    if trace and job.waves_from is not None and job.simulator == "verilator":
+        escape_names(trace)
     result = _read_log(folder / "events.txt", job, trace)
     with (folder / f"{_RESULT}.part").open("wb") as file:
         np.savez(file, key=key, **{name: getattr(result, name) for name in _SAVED})
@@ -178,10 +195,11 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     sources = [*job.bundle.sources]
     if isinstance(engine, AnalogArrayParameters):
         sources.append(folder / "analog_array.v")
-        sources[-1].write_text(array_view(engine))
+        sources[-1].write_text(array_view(engine, waves=job.waves_from is not None))
     sources.append(folder / "harness.v")
-    dump = job.trace == "vcd" and job.simulator == "icarus"
-    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump))
+    dump = job.trace == "vcd" and job.simulator == "icarus" and job.waves_from is None
+    waves = None if job.waves_from is None else WAVES
+    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump, waves=waves))
     with (folder / "load.txt").open("w") as file:
         accesses = chain(job.calibration, writes(job.load_writes))
         file.writelines(f"{kind:x} {address:x} {value:x}\n" for kind, address, value in accesses)
@@ -234,7 +252,7 @@ def _read_log(path: Path, job: CosimJob, trace: Path | None) -> CosimResult:
     place = word >> (payload_width + axon_width)
 
     def keys(of_kind: int, **fields: NDArray[np.int64]) -> EventKeys:
-        chosen = (kind == of_kind) & (step < job.n_steps)
+        chosen = (kind == of_kind) & (step < job.first_step + job.n_steps)
         fields |= {
             "step": step,
             "payload": word & ((1 << payload_width) - 1) if payload_width else np.ones_like(word),

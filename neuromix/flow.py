@@ -31,6 +31,7 @@ from cosim.simulator import (
     find_simulator,
     stop_all,
 )
+from cosim.waves import Window, write_save_files
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
@@ -59,6 +60,7 @@ __all__ = [
     "generate",
     "refer",
     "run_experiment",
+    "trace_waves",
 ]
 
 StepName = Literal["rtl", "reference", "cosim", "energy", "report"]
@@ -82,6 +84,7 @@ class Outcome:
     bundles: Mapping[str, RtlBundle]
     references: Mapping[str, ReferenceRun] = field(default_factory=dict)
     runs: Sequence[SimulatedRun] = ()
+    waves: Mapping[str, Path] = field(default_factory=dict)
     energies: Mapping[str, EnergyReport] = field(default_factory=dict)
     report: Report | None = None
 
@@ -100,11 +103,13 @@ def run_experiment(
     from_step: StepName | None = None,
     until: StepName = "report",
     simulators: Sequence[SimulatorName] = (),
+    waves: bool | Window = False,
 ) -> Outcome:
     """Run ``config`` up to step ``until`` in ``build/<name>``; ``command`` is what to type for it again.
 
     Simulations that are up to date are not repeated, but those of ``from_step`` and after it are.
-    ``simulators`` co-simulates every back end on these instead of what the experiment says.
+    ``simulators`` co-simulates every back end on these instead of what the experiment says. ``waves`` asks
+    for waveforms of the co-simulation in a window; ``True``: the first image on its way through the chip.
 
     Raises ValueError and OSError for what the user can mend, SimulatorNotFoundError, YosysNotFoundError,
     SimulationError. Tools that are missing are noticed before anything slow.
@@ -117,8 +122,9 @@ def run_experiment(
     def reached(step: StepName) -> bool:
         return STEPS.index(step) <= STEPS.index(until)
 
-    _find_tools(config, until, simulators)
+    _find_tools(config, until, simulators, waves=bool(waves))
     experiment = prepare(config)
+    window = _window(experiment, waves)
     _make_folder(folder)
     (folder / "experiment.json").write_text(config.model_dump_json(indent=2) + "\n")
     bundles = generate(experiment, folder / "01-rtl", progress)
@@ -137,6 +143,20 @@ def run_experiment(
             fresh=fresh("cosim"),
         )
         outcome = replace(outcome, runs=runs)
+    if reached("cosim") and window:
+        traces = trace_waves(
+            experiment,
+            bundles,
+            outcome.references,
+            folder / "03-cosim" / "waves",
+            cache,
+            progress,
+            window,
+            simulators=simulators,
+            fresh=fresh("cosim"),
+            agreeing=outcome.agreeing,
+        )
+        outcome = replace(outcome, waves=traces)
     if reached("energy"):
         energies = estimate(
             experiment,
@@ -227,6 +247,47 @@ def co_simulate(
     return list(_in_parallel(tasks, "co-simulating", progress).values())
 
 
+def trace_waves(
+    experiment: Experiment,
+    bundles: Mapping[str, RtlBundle],
+    references: Mapping[str, ReferenceRun],
+    folder: Path,
+    cache: Path,
+    progress: Progress,
+    window: Window,
+    *,
+    simulators: Sequence[SimulatorName] = (),
+    fresh: bool = False,
+    agreeing: bool = True,
+) -> dict[str, Path]:
+    """Simulate ``window`` again, traced; return the waveform of each back end.
+
+    The run begins so many steps earlier that every layer works on its image when the window begins. Trims are
+    loaded by the host, even if the chip can find them. Chips that were ``agreeing`` with their golden models
+    must do so here as well, or SimulationError is raised. The first of ``simulators`` does it, by default
+    Icarus, which has next to nothing to compile.
+    """
+    mapped = experiment.mapped
+    start, end = max(0, window.first_step - mapped.depth), window.last_step + 1
+    simulator = _tracing_simulator(simulators)
+
+    def trace(name: str) -> Path:
+        codes = experiment.codes[start:end]
+        job = cosim_job(experiment, name, bundles[name], simulator, codes, end - start)
+        job = replace(job, first_step=start, waves_from=window.first_step)
+        result = run_cosim(job, folder / f"{name}-{simulator}", cache, fresh=fresh)
+        if agreeing:
+            what = f"{name}: waves on {simulator}"
+            _check_traced(references[name], result, end, what, first_step=window.first_step)
+        if result.trace is None:
+            raise ValueError("waves: the run must have been traced, got no trace")
+        write_save_files(job.chip, [core.position for core in mapped.cores], result.trace)
+        return result.trace
+
+    tasks = {name: partial(trace, name) for name in experiment.back_ends}
+    return _in_parallel(tasks, "tracing waves", progress)
+
+
 def estimate(
     experiment: Experiment,
     bundles: Mapping[str, RtlBundle],
@@ -280,12 +341,16 @@ def estimate(
     return reports
 
 
-def _find_tools(config: ExperimentConfig, until: StepName, simulators: Sequence[SimulatorName]) -> None:
+def _find_tools(
+    config: ExperimentConfig, until: StepName, simulators: Sequence[SimulatorName], *, waves: bool
+) -> None:
     """Raise SimulatorNotFoundError or YosysNotFoundError if a step up to ``until`` would lack a program."""
     last = STEPS.index(until)
     needed: set[SimulatorName] = set()
     if last >= STEPS.index("cosim"):
         needed |= {simulator for _, simulator in _runs(config, simulators)}
+        if waves:
+            needed.add(_tracing_simulator(simulators))
     if last >= STEPS.index("energy"):
         needed.add(_counting_simulator(config))
         find_yosys()
@@ -293,6 +358,24 @@ def _find_tools(config: ExperimentConfig, until: StepName, simulators: Sequence[
         needed |= set(SIMULATORS)  # they also check the Verilog
     for simulator in sorted(needed):
         find_simulator(simulator)
+
+
+def _tracing_simulator(simulators: Sequence[SimulatorName]) -> SimulatorName:
+    return simulators[0] if simulators else "icarus"
+
+
+def _window(experiment: Experiment, waves: bool | Window) -> Window | None:
+    """Return the window of the waves that are asked for; raise ValueError if the run has no such steps."""
+    depth = experiment.mapped.depth
+    if isinstance(waves, bool):
+        return Window(first_step=0, last_step=depth) if waves else None
+    last_step = len(experiment.labels) + depth - 1
+    if waves.last_step > last_step:
+        raise ValueError(
+            f"window: must end at time step {last_step} or before, the last of the run, "
+            f"got {waves.first_step}:{waves.last_step}"
+        )
+    return waves
 
 
 def _make_folder(folder: Path) -> None:
@@ -402,11 +485,16 @@ def _in_parallel(tasks: Mapping[str, Callable[[], Any]], action: str, progress: 
     return {name: future.result() for name, future in futures.items()}
 
 
-def _check_traced(reference: ReferenceRun, result: CosimResult, n_steps: int, what: str) -> None:
-    """Raise SimulationError if a traced run sent other events than the golden model."""
-    shorter = up_to_step(reference.events, n_steps)
-    if not np.array_equal(shorter, result.sent):
-        raise SimulationError(f"{what}: must send the {len(shorter)} events of the golden model, got others")
+def _check_traced(
+    reference: ReferenceRun, result: CosimResult, n_steps: int, what: str, *, first_step: int = 0
+) -> None:
+    """Raise SimulationError if a traced run sent other events than the golden model, from a step on."""
+    expected, sent = (
+        up_to_step(events, n_steps)[len(up_to_step(events, first_step)) :]
+        for events in (reference.events, result.sent)
+    )
+    if not np.array_equal(expected, sent):
+        raise SimulationError(f"{what}: must send the {len(expected)} events of the golden model, got others")
 
 
 def _check_trims(experiment: Experiment, back_end: str, result: CosimResult, what: str) -> None:

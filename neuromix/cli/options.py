@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cosim.simulator import SIMULATORS, SimulatorName
+from cosim.waves import Window
 
 from ..config import ExperimentConfig, find_experiment, load_experiment
 from ..flow import STEPS, StepName
@@ -22,6 +23,8 @@ __all__ = [
     "Json",
     "Seed",
     "Simulator",
+    "WaveWindow",
+    "Waves",
     "one_of",
     "read_experiment",
     "retyped",
@@ -37,6 +40,13 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _window(text: str) -> Window:
+    try:
+        return Window.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _whole_number(text: str) -> int:
@@ -101,6 +111,24 @@ Simulator = Annotated[
         parser=one_of(SIMULATORS),
         help=f"Run every back end on this one: {', '.join(SIMULATORS)}.",
         show_default="as in the file",
+    ),
+]
+Waves = Annotated[
+    bool,
+    typer.Option(
+        "--waves",
+        help="Also trace a few time steps: digital nets and analog voltages in one VCD per back end, and "
+        "files that open it in GTKWave and Surfer. On Icarus, unless --simulator names another.",
+    ),
+]
+WaveWindow = Annotated[
+    Window | None,
+    typer.Option(
+        "--window",
+        metavar="FIRST:LAST",
+        parser=_window,
+        help="Time steps that --waves shows; an image enters in each. Asks for waves as well.",
+        show_default="the first image on its way through the chip",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
