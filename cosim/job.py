@@ -23,18 +23,15 @@ from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
 from .boundary import array_view, public_signals, render_harness
 from .events import EventKeys, event_keys
 from .simulator import SimulationError, SimulatorName, TraceFormat
-from .waves import escape_names
+from .waves import WAVES_FILE, escape_names
 
-__all__ = ["WAVES", "AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
+__all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
 
 _SENT, _RECEIVED, _STEP, _READ = 0, 1, 2, 3
 """Kinds of lines in the harness's log."""
 
 _RESULT = "result.npz"
 """What a finished run leaves; written last."""
-
-WAVES = "waves.vcd"
-"""Name of the waveform with digital nets and analog voltages."""
 
 _SAVED = ("sent", "received", "step_cycles", "reads")
 
@@ -123,10 +120,9 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources = _write_inputs(job, folder)
-    trace_format: TraceFormat | None = job.trace if job.waves_from is None else "vcd"
-    trace = (
-        folder / (WAVES if job.waves_from is not None else f"activity.{job.trace}") if trace_format else None
-    )
+    trace_format, trace = job.trace, folder / f"activity.{job.trace}" if job.trace else None
+    if job.waves_from is not None:
+        trace_format, trace = "vcd", folder / WAVES_FILE
     arguments = [
         "+load=load.txt",
         "+stimulus=stimulus.txt",
@@ -198,7 +194,7 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
         sources[-1].write_text(array_view(engine, waves=job.waves_from is not None))
     sources.append(folder / "harness.v")
     dump = job.trace == "vcd" and job.simulator == "icarus" and job.waves_from is None
-    waves = None if job.waves_from is None else WAVES
+    waves = None if job.waves_from is None else WAVES_FILE
     sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump, waves=waves))
     with (folder / "load.txt").open("w") as file:
         accesses = chain(job.calibration, writes(job.load_writes))

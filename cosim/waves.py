@@ -20,8 +20,9 @@ from rtl_gen.host.event_port import beat_width
 
 from .boundary import array_path
 
-__all__ = ["GTKWAVE_FILE", "SURFER_FILE", "Window", "escape_names", "write_save_files"]
+__all__ = ["GTKWAVE_FILE", "SURFER_FILE", "WAVES_FILE", "Window", "escape_names", "write_save_files"]
 
+WAVES_FILE = "waves.vcd"
 GTKWAVE_FILE = "waves.gtkw"
 SURFER_FILE = "waves.sucl"
 
@@ -36,25 +37,16 @@ _SHOWN = 4.0
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Time steps that are looked at, ``first_step`` and ``last_step`` among them.
-
-    Raises ValueError when the first is negative or after the last.
-    """
+    """Time steps that are looked at, ``first_step`` and ``last_step`` among them."""
 
     first_step: int
     last_step: int
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.first_step <= self.last_step:
-            raise ValueError(
-                "window: must be FIRST:LAST, two time steps from 0 on and in order, "
-                f"got {self.first_step}:{self.last_step}"
-            )
-
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the window that ``text`` means, such as ``3:5``."""
-        if not (match := re.fullmatch(r"(\d+):(\d+)", text)):
+        """Return the window that ``text`` means, such as ``3:5``; raise ValueError if it means none."""
+        match = re.fullmatch(r"(\d+):(\d+)", text)
+        if match is None or int(match[1]) > int(match[2]):
             raise ValueError(
                 f"window: must be FIRST:LAST, two time steps from 0 on and in order, got {text!r}"
             )
