@@ -54,9 +54,11 @@ class Waves:
                     time = token.time_change
                 elif token.kind in (TokenKind.CHANGE_SCALAR, TokenKind.CHANGE_VECTOR, TokenKind.CHANGE_REAL):
                     change = token.data
-                    unknown = str(change.value).strip("01.-e+") in ("x", "z")
+                    value = change.value
+                    if isinstance(value, str):  # a bit, or bits that are not all known
+                        value = int(value) if value in ("0", "1") else math.nan
                     for name in names[change.id_code]:
-                        waves.changes[name].append((time, math.nan if unknown else float(change.value)))
+                        waves.changes[name].append((time, value))
         return waves
 
     def at(self, net: str, time: int) -> float:
