@@ -51,10 +51,13 @@ class MixedSignalEvaluation:
     node_voltage :
         ``[step, post]``, what the activation pair sees when the ADC samples [V]: signal, thermal noise,
         offset and trim.
+    adc_voltage :
+        ``[step, post]``, what the activation pair hands to the ADC [V]: ``node_voltage``, saturated.
     """
 
     codes: NDArray[np.int64]
     node_voltage: NDArray[np.float64]
+    adc_voltage: NDArray[np.float64]
 
 
 class MixedSignalNeuronBank:
@@ -161,7 +164,9 @@ class MixedSignalNeuronBank:
         self._add_noise(level, inputs, first_step)
         activated = saturate(level, self.parameters.linear_range / self._lsb)
         return MixedSignalEvaluation(
-            codes=self._convert(activated, first_step), node_voltage=level * self._lsb
+            codes=self._convert(activated, first_step),
+            node_voltage=level * self._lsb,
+            adc_voltage=activated * self._lsb,
         )
 
     def _add_noise(self, level: NDArray[np.float64], inputs: NDArray[np.uint8], first_step: int) -> None:

@@ -38,7 +38,7 @@ _FILE = "arrays.json"
 class ArrayJob:
     """The array of the tile at ``x``, ``y``: its design, what came out of the fab, and its noise.
 
-    Its lines settle for ``evaluation_time`` [s] in each step. The noise is that of steps from ``first_step``.
+    Its lines settle for ``evaluation_time`` [s] in each step.
     """
 
     x: int
@@ -48,7 +48,6 @@ class ArrayJob:
     noise_seed: int
     code_max: int
     evaluation_time: float = math.inf
-    first_step: int = 0
 
     @property
     def suffix(self) -> str:
@@ -134,7 +133,6 @@ def write_array_jobs(jobs: Iterable[ArrayJob], folder: Path) -> None:
                 "noise_seed": job.noise_seed,
                 "code_max": job.code_max,
                 "evaluation_time": job.evaluation_time,
-                "first_step": job.first_step,
                 "parameters": asdict(job.parameters),
             }
         )

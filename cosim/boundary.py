@@ -8,7 +8,7 @@ the evaluation before. Weights are taken from the rows that the digital side wro
 load is seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,14 +19,31 @@ import jinja2
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters, tile_name
 from rtl_gen.emit import Port
+from rtl_gen.fabric.route import Address
 from rtl_gen.formats import EventFormat
 
 from .events import KEY_WIDTHS
 
-__all__ = ["SEEN", "array_view", "every_signal", "public_signals", "render_harness"]
+__all__ = [
+    "SEEN",
+    "VOLTAGES",
+    "array_path",
+    "array_view",
+    "every_signal",
+    "public_signals",
+    "render_harness",
+]
 
-ARRAY_PATH = "core.engine.array"
-"""Instance path of an analog array inside its tile."""
+SEEN = ("input_codes", "offset_trims", "gain_trims", "gain", "shift")
+"""What an array's model sees of the digital side, by name of the array's ports."""
+
+VOLTAGES = ("node_voltage", "adc_voltage")
+"""What the waves show of every neuron of an array [V], as an evaluation names it."""
+
+
+def array_path(address: Address) -> str:
+    """Return the instance path of the analog array of the tile at ``address`` inside the harness."""
+    return f"chip.{tile_name(address)}.core.engine.array"
 
 
 @dataclass(frozen=True)
@@ -40,11 +57,15 @@ class _Tile:
 
     @property
     def array(self) -> str:
-        return f"chip.{self.name}.{ARRAY_PATH}"
+        return array_path((self.x, self.y))
 
 
-def array_view(array: AnalogArrayParameters) -> str:
-    """Return the Verilog of the array as the co-simulation sees it: its codes come from a model outside."""
+def array_view(array: AnalogArrayParameters, *, waves: bool = False) -> str:
+    """Return the Verilog of the array as the co-simulation sees it: its codes come from a model outside.
+
+    With ``waves`` it also has what one wants to look at: every code by itself, and the voltages of every
+    neuron, which the model sets.
+    """
     ports = array.array_ports
     declarations = [f"  {direction} [{width - 1}:0] {name}" for name, (direction, width) in ports.items()]
     return "\n".join(
@@ -55,23 +76,39 @@ def array_view(array: AnalogArrayParameters) -> str:
             ");",
             f"  reg [{ports['output_codes'][1] - 1}:0] model_codes = 0;",
             "  assign output_codes = model_codes;",
+            *(_shown(array) if waves else ()),
             "endmodule",
             "",
         ]
     )
 
 
-SEEN = ("input_codes", "offset_trims", "gain_trims", "gain", "shift")
-"""What an array's model sees of the digital side, by name of the array's ports."""
+def _shown(array: AnalogArrayParameters) -> Iterator[str]:
+    width = array.event_format.activation_width
+    for name, nets, count in (
+        ("input_code", "input_codes", array.n_axons),
+        ("output_code", "output_codes", array.n_neurons),
+    ):
+        for index in range(count):
+            high, low = (index + 1) * width - 1, index * width
+            yield f"  wire [{width - 1}:0] {name}_{index} = {nets}[{high}:{low}];"
+    for name in VOLTAGES:
+        yield from (f"  real {name}_{index} = 0;" for index in range(array.n_neurons))
 
 
 def render_harness(
-    chip: ChipParameters, ports: Sequence[Port], *, dump: bool = False, compiled: bool = False
+    chip: ChipParameters,
+    ports: Sequence[Port],
+    *,
+    dump: bool = False,
+    waves: str | None = None,
+    compiled: bool = False,
 ) -> str:
-    """Return the Verilog module ``harness`` for a chip with these ports; ``dump`` makes it write a VCD.
+    """Return the Verilog module ``harness`` for a chip with these ports.
 
-    One to be ``compiled`` has the clock as its port, reads the arrays' codes from a file and writes what the
-    arrays see to another, where Python is woken otherwise.
+    ``dump`` makes it write ``activity.vcd`` of the chip; ``waves`` names the VCD that it writes of all nets
+    from step ``+waves`` on. One to be ``compiled`` has the clock as its port, reads the arrays' codes from a
+    file and writes what the arrays see to another, where Python is woken otherwise.
     """
     tiles = [_Tile(x, y) for x, y in chip.tile_addresses]
     engine = chip.tile.core.engine
@@ -83,6 +120,7 @@ def render_harness(
         widths={name: width for name, (_, width) in array.array_ports.items()} if array else {},
         convert_cycles=array.convert_cycles if array else 0,
         dump=dump,
+        waves=waves,
         compiled=compiled,
         seen=SEEN,
         keys=KEY_WIDTHS,
@@ -117,10 +155,15 @@ def every_signal(path: Path) -> Path:
 
 
 def public_signals(chip: ChipParameters, path: Path) -> Path:
-    """Write Verilator's list of the signals that Python touches, all in the harness; return ``path``."""
+    """Write Verilator's list of the signals that Python touches; return ``path``.
+
+    All are in the harness, but for the voltages of an :func:`array_view` that has them.
+    """
     lines = ["`verilator_config"]
     names = ["rst", "wake", "done", "hung", "refused", "loading", "n_steps_done", "n_loads"]
-    if isinstance(chip.tile.core.engine, AnalogArrayParameters):
+    engine = chip.tile.core.engine
+    if isinstance(engine, AnalogArrayParameters):
+        lines += [f'public_flat_rw -module "{engine.array_module}" -var "{name}_*"' for name in VOLTAGES]
         for x, y in chip.tile_addresses:
             names += [f"{name}_{x}_{y}" for name in (*SEEN, "output_codes")]
     lines += [f'public_flat_rw -module "harness" -var "{name}"' for name in names]

@@ -124,5 +124,5 @@ def _answer(
         gain, shift = (int.from_bytes(seen[name][first].tobytes(), "little") for name in ("gain", "shift"))
         bank = job.bank(rows, gain=gain, shift=shift).with_trims(offset_trim=offset_trim, gain_trim=gain_trim)
         inputs = unpacked(seen["input_codes"][first:end], job.draw.n_axons, job.code_width)
-        answers[first:end] = bank.evaluate(inputs, first_step=job.first_step + int(steps[first])).codes
+        answers[first:end] = bank.evaluate(inputs, first_step=int(steps[first])).codes
     return answers

@@ -6,6 +6,7 @@ while the host still loads is one of a calibration: these are counted from 0, an
 """
 
 import os
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from cocotb.triggers import FallingEdge, First, RisingEdge, Timer, ValueChange
 
 from .arrays import JOB_VARIABLE, ArrayJob, packed, read_array_jobs, read_rows, signed_bytes, unpacked
+from .boundary import VOLTAGES, array_path
 
 __all__ = ["play"]
 
@@ -29,6 +31,7 @@ class _Array:
         self._offset_trims = getattr(dut, f"offset_trims_{job.suffix}")
         self._gain_trims = getattr(dut, f"gain_trims_{job.suffix}")
         self._trims = b""
+        self._voltages = _voltages(dut, job) if "waves" in cocotb.plusargs else {}
         self._bank = job.bank(
             rows,
             gain=int(getattr(dut, f"gain_{job.suffix}").value),
@@ -45,9 +48,13 @@ class _Array:
             offset_trim, gain_trim = (signed_bytes(word, n_neurons) for word in words)
             self._bank = self._bank.with_trims(offset_trim=offset_trim, gain_trim=gain_trim)
         inputs = unpacked(_bytes(self._input_codes), job.draw.n_axons, job.code_width)
-        first_step = step if self._calibrating else job.first_step + step
-        codes = self._bank.evaluate(inputs[np.newaxis], first_step=first_step).codes[0]
-        self._output_codes.value = int.from_bytes(packed(codes, job.code_width).tobytes(), "little")
+        evaluation = self._bank.evaluate(inputs[np.newaxis], first_step=step)
+        self._output_codes.value = int.from_bytes(
+            packed(evaluation.codes[0], job.code_width).tobytes(), "little"
+        )
+        for name, variables in self._voltages.items():
+            for variable, voltage in zip(variables, getattr(evaluation, name)[0].tolist(), strict=True):
+                variable.value = voltage
 
 
 @cocotb.test()
@@ -88,3 +95,11 @@ def _bytes(handle: Any) -> npt.NDArray[np.uint8]:
     """Return the value of a signal, low byte first."""
     value = handle.value
     return np.frombuffer(int(value).to_bytes(-(-len(value) // 8), "little"), np.uint8)
+
+
+def _voltages(dut: Any, job: ArrayJob) -> dict[str, list[Any]]:
+    """Return the real variables [post] of an array's view that show its voltages."""
+    array = reduce(getattr, array_path((job.x, job.y)).split("."), dut)
+    return {
+        name: [getattr(array, f"{name}_{index}") for index in range(job.draw.n_neurons)] for name in VOLTAGES
+    }

@@ -70,9 +70,9 @@ def event_of(key: np.uint64) -> Event:
     return Event(**{name: int(field) for name, field in event_fields(key).items()})
 
 
-def up_to_step(keys: EventKeys, n_steps: int) -> EventKeys:
-    """Return the events of the first ``n_steps`` time steps."""
-    return keys[keys >> np.uint64(64 - KEY_WIDTHS["step"]) < n_steps]
+def up_to_step(keys: EventKeys, end: int) -> EventKeys:
+    """Return the events of the time steps before ``end``."""
+    return keys[keys >> np.uint64(64 - KEY_WIDTHS["step"]) < end]
 
 
 def without_source(keys: EventKeys) -> EventKeys:

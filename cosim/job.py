@@ -25,6 +25,7 @@ from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
 from .boundary import array_view, every_signal, public_signals, render_harness
 from .events import EventKeys
 from .simulator import SimulationError, SimulatorName, TraceFormat
+from .waves import WAVES_FILE, escape_names
 
 __all__ = ["BRIDGES", "AnalogArrays", "Bridge", "CosimJob", "CosimResult", "run_cosim"]
 
@@ -64,8 +65,8 @@ class CosimJob:
         What the host does over the same bus before that; see :mod:`rtl_gen.host.loader`.
     stimulus :
         A list per time step of the flits that the host sends in it; steps after the last are empty.
-    n_steps :
-        How many steps to run.
+    n_steps, first_step :
+        How many steps to run, and the number of the first; noise is that of the steps' numbers.
     watchdog :
         Cycles within which every step, and every search of a calibration, must end.
     stall :
@@ -73,14 +74,14 @@ class CosimJob:
     bridge :
         How Verilator meets the arrays: under ``cocotb``, with Python woken once per step, or as a
         ``compiled`` program that meets them once per run; see :mod:`cosim.compiled`. Icarus uses cocotb.
-    first_step :
-        Number of the first time step, for the arrays' noise. Everything else counts from 0.
     guess :
         Codes ``[step, neuron]`` that the arrays may answer. A good guess saves time; results do not depend
         on it.
     trace :
-        What is written of the nets of the chip. ``counts``, toggles and times high from the end of step
-        ``count_from`` on, needs Verilator and a job without calibration.
+        What is written of the nets of the chip: its waveform from reset on, or ``counts``, toggles and times
+        high from the end of step ``count_from`` on, for which Verilator must do without a calibration.
+    waves_from :
+        Ask, instead, for ``waves.vcd``, with all nets and the analog arrays' voltages, from this step on.
     """
 
     chip: ChipParameters
@@ -95,14 +96,16 @@ class CosimJob:
     stall: int = 0
     trace: TraceFormat | None = None
     bridge: Bridge = "cocotb"
-    first_step: int = 0
     guess: Mapping[Address, NDArray[np.int64]] = field(default_factory=dict)
+    first_step: int = 0
     count_from: int = 0
+    waves_from: int | None = None
 
     @property
     def compiled(self) -> bool:
         """Whether the harness runs without Python: not if it dumps, or answers steer its length."""
-        playable = self.simulator == "verilator" and not self.calibration and self.trace in (None, "counts")
+        dumps = self.trace in ("vcd", "saif") or self.waves_from is not None
+        playable = self.simulator == "verilator" and not self.calibration and not dumps
         return playable and (self.bridge == "compiled" or self.trace == "counts")
 
 
@@ -118,7 +121,7 @@ class CosimResult:
     step_cycles :
         ``[step]``, clock cycles from the end of loading to the end of each step.
     trace :
-        The waveform of the chip from reset on, if one was asked for.
+        The waveform, if one was asked for.
     reads :
         What the host has read before the first step, in order.
     """
@@ -138,12 +141,19 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     """
     folder.mkdir(parents=True, exist_ok=True)
     sources = _write_inputs(job, folder)
-    trace = folder / f"activity.{job.trace}" if job.trace else None
+    trace_format, trace = job.trace, folder / f"activity.{job.trace}" if job.trace else None
+    if job.waves_from is not None:
+        trace_format, trace = "vcd", folder / WAVES_FILE
     if job.trace == "counts" and not job.compiled:
         raise ValueError("co-simulation: counts must be of Verilator, without calibration")
-    arguments = [f"+steps={job.n_steps}", f"+watchdog={job.watchdog}", f"+stall={job.stall}"]
-    if job.trace == "counts":
-        arguments.append(f"+count_from={job.count_from}")
+    arguments = [
+        f"+first_step={job.first_step}",
+        f"+steps={job.first_step + job.n_steps}",
+        f"+watchdog={job.watchdog}",
+        f"+stall={job.stall}",
+        *([f"+waves={job.waves_from}"] if job.waves_from is not None else []),
+        *([f"+count_from={job.count_from}"] if job.trace == "counts" else []),
+    ]
     inputs = [
         folder / "load.txt",
         folder / "stimulus.bin",
@@ -151,14 +161,16 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         *folder.glob("draw_*.npz"),
     ]
     key = simulator.content_key(
-        [job.simulator, str(job.trace), str(job.compiled), *arguments],
+        [job.simulator, str(trace_format), str(job.compiled), *arguments],
         [*sources, *sorted(inputs), *_python_sources()],
     )
     if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
         return result
 
     (folder / _RESULT).unlink(missing_ok=True)
-    _simulate(job, folder, cache, sources, arguments, trace)
+    _simulate(job, folder, cache, sources, arguments, trace_format, trace)
+    if trace and job.waves_from is not None and job.simulator == "verilator":
+        escape_names(trace)
     result = _read_logs(folder, job, trace)
     with (folder / f"{_RESULT}.part").open("wb") as file:
         np.savez(file, key=key, **{name: getattr(result, name) for name in _SAVED})
@@ -174,6 +186,7 @@ def _simulate(
     cache: Path,
     sources: Sequence[Path],
     arguments: Sequence[str],
+    trace_format: TraceFormat | None,
     trace: Path | None,
 ) -> None:
     build = partial(simulator.build, job.simulator, sources=sources, top="harness", cache=cache)
@@ -193,12 +206,12 @@ def _simulate(
         return
     touched = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
     simulator.run(
-        build(public=touched, trace=job.trace),
+        build(public=touched, trace=trace_format),
         test_module="cosim.driver",
         folder=folder,
         environment={JOB_VARIABLE: str(folder.resolve())},
         plusargs=arguments,
-        trace_file=trace.resolve() if trace else None,
+        trace_file=trace.resolve() if trace and job.waves_from is None else None,
     )
 
 
@@ -220,10 +233,17 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     sources = [*job.bundle.sources]
     if isinstance(engine, AnalogArrayParameters):
         sources.append(folder / "analog_array.v")
-        sources[-1].write_text(array_view(engine))
+        sources[-1].write_text(array_view(engine, waves=job.waves_from is not None))
     sources.append(folder / "harness.v")
-    dump = job.trace == "vcd" and job.simulator == "icarus"
-    sources[-1].write_text(render_harness(job.chip, job.bundle.ports, dump=dump, compiled=job.compiled))
+    sources[-1].write_text(
+        render_harness(
+            job.chip,
+            job.bundle.ports,
+            dump=job.trace == "vcd" and job.simulator == "icarus" and job.waves_from is None,
+            waves=None if job.waves_from is None else WAVES_FILE,
+            compiled=job.compiled,
+        )
+    )
     accesses = chain(job.calibration, writes(job.load_writes))
     lines = [f"{kind:x} {address:x} {value:x}\n" for kind, address, value in accesses]
     (folder / "load.txt").write_text("".join(lines))
@@ -257,7 +277,6 @@ def _array_jobs(job: CosimJob) -> list[ArrayJob]:
             noise_seed=job.arrays.noise_seeds[x, y],
             code_max=job.chip.event_format.payload_max,
             evaluation_time=job.arrays.evaluation_time,
-            first_step=job.first_step,
         )
         for (x, y), draw in job.arrays.draws.items()
     ]

@@ -78,18 +78,17 @@ def simulated_run(
     *,
     back_end: str,
     simulator: SimulatorName,
-    first_sample: int = 0,
 ) -> SimulatedRun:
-    """Hold ``result`` against ``reference``; its first sample is number ``first_sample``."""
+    """Hold ``result`` against ``reference``."""
     n_samples = len(reference.outputs)
     begin = np.concatenate([[0], result.step_cycles[: n_samples - 1]])
     return SimulatedRun(
         back_end=back_end,
         simulator=simulator,
         result=result,
-        comparison=compare_events(mapped, reference, result, first_sample=first_sample),
+        comparison=compare_events(mapped, reference, result),
         cycles=int(result.step_cycles[-1]),
-        predictions=host_outputs(mapped, result.received, n_samples).argmax(axis=1),
+        predictions=host_outputs(mapped, reference, result.received).argmax(axis=1),
         latency=result.step_cycles[mapped.depth :] - begin,
     )
 
@@ -111,12 +110,17 @@ def joined(parts: Sequence[SimulatedRun]) -> SimulatedRun:
     )
 
 
-def host_outputs(mapped: MappedNetwork, received: EventKeys, n_samples: int) -> NDArray[np.int64]:
-    """Return the codes [sample, neuron] among the ``received`` events that reached the host; 0 is none."""
-    outputs = np.zeros((mapped.depth + n_samples, mapped.n_outputs), dtype=np.int64)
+def host_outputs(mapped: MappedNetwork, reference: ReferenceRun, received: EventKeys) -> NDArray[np.int64]:
+    """Return the codes [sample, neuron] among the ``received`` events that reached the host; 0 is none.
+
+    ``reference`` tells which samples there are.
+    """
+    outputs = np.zeros((reference.n_steps, mapped.n_outputs), dtype=np.int64)
     fields = event_fields(received)
     at_host = (fields["x"] == HOST[0]) & (fields["y"] == HOST[1])
-    outputs[fields["step"][at_host], fields["axon"][at_host]] = fields["payload"][at_host]
+    outputs[fields["step"][at_host] - reference.first_step, fields["axon"][at_host]] = fields["payload"][
+        at_host
+    ]
     return outputs[mapped.depth :]
 
 
@@ -125,17 +129,16 @@ def compare_events(
     reference: ReferenceRun,
     result: CosimResult,
     *,
-    first_sample: int = 0,
     n_located: int = N_LOCATED,
 ) -> Comparison:
-    """Hold the events of ``result`` against those of ``reference``; tell samples from ``first_sample`` on."""
+    """Hold the events of ``result`` against those of ``reference``. Sample k enters in step k."""
     missing = _surplus(reference.events, result.sent)
     extra = _surplus(result.sent, reference.events)
     received = np.sort(without_source(result.sent))
     lost = _surplus(received, result.received)
     duplicated = _surplus(result.received, received)
     places = np.unique(np.concatenate([missing, extra]) & ~_PAYLOAD)
-    samples = range(first_sample, first_sample + len(reference.outputs))
+    samples = range(reference.first_step, reference.first_step + len(reference.outputs))
     located = [
         *(
             f"{_origin(mapped, event_of(place), samples)}, to {_target(event_of(place))}: "
@@ -184,8 +187,7 @@ def _origin(mapped: MappedNetwork, event: Event, samples: range) -> str:
     if source not in senders:
         return f"step {event.step}, {_core(*source)} without neurons"
     layer, routes = senders[source]
-    entered = event.step - layer  # step in which the sample came in
-    sample = f"sample {samples[entered]}" if entered in range(len(samples)) else "no sample"
+    sample = f"sample {event.step - layer}" if event.step - layer in samples else "no sample"
     destination = (event.x, event.y, event.axon)
     neuron = next((str(index) for index, route in enumerate(routes) if destination in route), "unknown")
     return f"{sample}, step {event.step}, {_core(*source)}, neuron {neuron}"

@@ -39,7 +39,7 @@ class BackEnd:
 class Part:
     """Test images that are simulated in one go, by a chip fresh from reset.
 
-    Image ``first + k`` enters in time step k, and meets the noise of step ``first + k``.
+    Image k enters in time step k, as if all came in one go.
     """
 
     first: int

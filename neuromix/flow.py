@@ -31,6 +31,7 @@ from cosim.simulator import (
     find_simulator,
     stop_all,
 )
+from cosim.waves import Window, write_save_files
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import CHIP_MODULE, RtlBundle, emit_chip
 from rtl_gen.host.loader import load_writes
@@ -60,6 +61,7 @@ __all__ = [
     "generate",
     "refer",
     "run_experiment",
+    "trace_waves",
 ]
 
 StepName = Literal["rtl", "reference", "cosim", "energy", "report"]
@@ -86,6 +88,7 @@ class Outcome:
     bundles: Mapping[str, RtlBundle]
     references: Mapping[str, ReferenceRun] = field(default_factory=dict)
     runs: Sequence[SimulatedRun] = ()
+    waves: Mapping[str, Path] = field(default_factory=dict)
     energies: Mapping[str, EnergyReport] = field(default_factory=dict)
     report: Report | None = None
 
@@ -104,11 +107,13 @@ def run_experiment(
     from_step: StepName | None = None,
     until: StepName = "report",
     simulators: Sequence[SimulatorName] = (),
+    waves: bool | Window = False,
 ) -> Outcome:
     """Run ``config`` up to step ``until`` in ``build/<name>``; ``command`` is what to type for it again.
 
     Simulations that are up to date are not repeated, but those of ``from_step`` and after it are.
-    ``simulators`` co-simulates every back end on these instead of what the experiment says.
+    ``simulators`` co-simulates every back end on these instead of what the experiment says. ``waves`` asks
+    for waveforms of the co-simulation in a window; ``True``: the first image on its way through the chip.
 
     Raises ValueError and OSError for what the user can mend, SimulatorNotFoundError, YosysNotFoundError,
     SimulationError. Tools that are missing are noticed before anything slow.
@@ -121,8 +126,9 @@ def run_experiment(
     def reached(step: StepName) -> bool:
         return STEPS.index(step) <= STEPS.index(until)
 
-    _find_tools(config, until, simulators)
+    _find_tools(config, until, simulators, waves=bool(waves))
     experiment = prepare(config)
+    window = _window(experiment, waves)
     _make_folder(folder)
     (folder / "experiment.json").write_text(config.model_dump_json(indent=2) + "\n")
     bundles = generate(experiment, folder / "01-rtl", progress)
@@ -140,6 +146,19 @@ def run_experiment(
             fresh=fresh("cosim"),
         )
         outcome = replace(outcome, runs=runs)
+    if reached("cosim") and window:
+        traces = trace_waves(
+            experiment,
+            bundles,
+            folder / "03-cosim" / "waves",
+            cache,
+            progress,
+            window,
+            simulators=simulators,
+            fresh=fresh("cosim"),
+            agreeing=outcome.agreeing,
+        )
+        outcome = replace(outcome, waves=traces)
     if reached("energy"):
         energies = estimate(
             experiment,
@@ -233,7 +252,6 @@ def co_simulate(
             result,
             back_end=back_end,
             simulator=simulator,
-            first_sample=part.first,
         )
         return run if is_first else replace(run, result=_WITHOUT_EVENTS)
 
@@ -258,6 +276,47 @@ _WITHOUT_EVENTS = CosimResult(
     trace=None,
 )
 """What is kept of parts but the first, so that memory does not grow with them."""
+
+
+def trace_waves(
+    experiment: Experiment,
+    bundles: Mapping[str, RtlBundle],
+    folder: Path,
+    cache: Path,
+    progress: Progress,
+    window: Window,
+    *,
+    simulators: Sequence[SimulatorName] = (),
+    fresh: bool = False,
+    agreeing: bool = True,
+) -> dict[str, Path]:
+    """Simulate ``window`` again, traced; return the waveform of each back end.
+
+    The run begins so many steps earlier that every layer works on its image when the window begins. Trims are
+    loaded by the host, even if the chip can find them. Chips that were ``agreeing`` with their golden models
+    must do so here as well, or SimulationError is raised. The first of ``simulators`` does it, by default
+    Icarus, which has next to nothing to compile.
+    """
+    mapped = experiment.mapped
+    start, end = max(0, window.first_step - mapped.depth), window.last_step + 1
+    simulator = _tracing_simulator(simulators)
+
+    def trace(name: str) -> Path:
+        codes = experiment.codes[start:end]
+        job = cosim_job(experiment, name, bundles[name], simulator, codes, end - start, first_step=start)
+        job = replace(job, waves_from=window.first_step)
+        result = run_cosim(job, folder / f"{name}-{simulator}", cache, fresh=fresh)
+        if agreeing:
+            models = experiment.back_ends[name].models
+            reference = simulate_mapped(mapped, codes, models, first_step=start)
+            _check_traced(reference, result, end, f"{name}: waves on {simulator}")
+        if result.trace is None:
+            raise ValueError("waves: the run must have been traced, got no trace")
+        write_save_files(job.chip, [core.position for core in mapped.cores], result.trace)
+        return result.trace
+
+    tasks = {name: partial(trace, name) for name in experiment.back_ends}
+    return _in_parallel(tasks, "tracing waves", progress)
 
 
 def estimate(
@@ -327,12 +386,16 @@ def estimate(
     return reports
 
 
-def _find_tools(config: ExperimentConfig, until: StepName, simulators: Sequence[SimulatorName]) -> None:
+def _find_tools(
+    config: ExperimentConfig, until: StepName, simulators: Sequence[SimulatorName], *, waves: bool
+) -> None:
     """Raise SimulatorNotFoundError or YosysNotFoundError if a step up to ``until`` would lack a program."""
     last = STEPS.index(until)
     needed: set[SimulatorName] = set()
     if last >= STEPS.index("cosim"):
         needed |= {simulator for _, simulator in _runs(config, simulators)}
+        if waves:
+            needed.add(_tracing_simulator(simulators))
     if last >= STEPS.index("energy"):
         needed.add(_counting_simulator(config))
         find_yosys()
@@ -340,6 +403,24 @@ def _find_tools(config: ExperimentConfig, until: StepName, simulators: Sequence[
         needed |= set(SIMULATORS)  # they also check the Verilog
     for simulator in sorted(needed):
         find_simulator(simulator)
+
+
+def _tracing_simulator(simulators: Sequence[SimulatorName]) -> SimulatorName:
+    return simulators[0] if simulators else "icarus"
+
+
+def _window(experiment: Experiment, waves: bool | Window) -> Window | None:
+    """Return the window of the waves that are asked for; raise ValueError if the run has no such steps."""
+    depth = experiment.mapped.depth
+    if isinstance(waves, bool):
+        return Window(first_step=0, last_step=depth) if waves else None
+    last_step = len(experiment.labels) + depth - 1
+    if waves.last_step > last_step:
+        raise ValueError(
+            f"window: must end at time step {last_step} or before, the last of the run, "
+            f"got {waves.first_step}:{waves.last_step}"
+        )
+    return waves
 
 
 def _make_folder(folder: Path) -> None:
@@ -455,11 +536,11 @@ def _in_parallel(tasks: Mapping[str, Callable[[], Any]], action: str, progress: 
     return {name: future.result() for name, future in futures.items()}
 
 
-def _check_traced(reference: ReferenceRun, result: CosimResult, n_steps: int, what: str) -> None:
-    """Raise SimulationError if a traced run sent other events than the golden model."""
-    shorter = up_to_step(reference.events, n_steps)
-    if not np.array_equal(shorter, result.sent):
-        raise SimulationError(f"{what}: must send the {len(shorter)} events of the golden model, got others")
+def _check_traced(reference: ReferenceRun, result: CosimResult, end: int, what: str) -> None:
+    """Raise SimulationError if a traced run sent other events than the golden model before step ``end``."""
+    expected = up_to_step(reference.events, end)
+    if not np.array_equal(expected, result.sent):
+        raise SimulationError(f"{what}: must send the {len(expected)} events of the golden model, got others")
 
 
 def _check_trims(experiment: Experiment, back_end: str, result: CosimResult, what: str) -> None:

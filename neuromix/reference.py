@@ -32,7 +32,7 @@ activation codes [step, neuron]; there may be more neurons than are in use."""
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReferenceRun:
-    """What a chip does with a stimulus.
+    """What a chip does with a stimulus in ``n_steps`` time steps from ``first_step`` on.
 
     Parameters
     ----------
@@ -49,6 +49,7 @@ class ReferenceRun:
     """
 
     n_steps: int
+    first_step: int
     events: EventKeys
     outputs: NDArray[np.int64]
     input_codes: Mapping[Position, NDArray[np.int64]]
@@ -150,8 +151,8 @@ def simulate_mapped(
     """Run ``stimulus`` [sample, input] of activation codes through ``models``, one sample per time step.
 
     Sample t enters in step t and leaves in step t + ``mapped.depth``. A core evaluates at the end of each
-    step, also in steps without events, for its bias axons never rest. ``first_step`` numbers the first step
-    for the noise of the models; all else counts from 0.
+    step, also in steps without events, for its bias axons never rest. Steps count from ``first_step``; the
+    noise of the models is that of the steps' numbers.
 
     Raises ValueError for a stimulus that is not as wide as the network, or not of activation codes.
     """
@@ -174,7 +175,7 @@ def simulate_mapped(
     entering = np.zeros((n_steps, n_inputs), dtype=np.int64)
     entering[:n_samples] = samples
     sent_codes = {HOST: entering}
-    events += _send(HOST, entering, mapped.input_routes, arrivals)
+    events += _send(HOST, entering, mapped.input_routes, arrivals, first_step)
     answers = {}
     for core in mapped.cores:
         answers[core.position] = models[core.position](arrivals[core.position], first_step)
@@ -182,10 +183,11 @@ def simulate_mapped(
         sent = np.zeros_like(codes)
         sent[1:] = codes[:-1]  # computed at the end of one step, sent in the next
         sent_codes[core.position] = sent
-        events += _send(core.position, sent, core.routes, arrivals)
+        events += _send(core.position, sent, core.routes, arrivals, first_step)
     outputs = arrivals.pop(HOST)[mapped.depth :]
     return ReferenceRun(
         n_steps=n_steps,
+        first_step=first_step,
         events=np.sort(np.concatenate(events)),
         outputs=outputs,
         input_codes=arrivals,
@@ -199,6 +201,7 @@ def _send(
     codes: NDArray[np.int64],
     routes: Sequence[Sequence[Route]],
     arrivals: Mapping[Position, NDArray[np.int64]],
+    first_step: int,
 ) -> list[EventKeys]:
     """Put ``codes`` [step, neuron] where ``routes`` lead; return the keys of the events, entry by entry."""
     steps, neurons = np.nonzero(codes)
@@ -213,7 +216,7 @@ def _send(
         used = axon >= 0
         events.append(
             event_keys(
-                step=steps[used],
+                step=first_step + steps[used],
                 source_x=source[0],
                 source_y=source[1],
                 x=x[used],

@@ -106,7 +106,7 @@ public:
 
     void count_from(uint32_t step) {
         from_ = step;
-        if (step == 0) snapshot();
+        if (step == step_) snapshot();
     }
 
 private:
@@ -164,7 +164,7 @@ private:
     std::vector<uint8_t> now_, last_;
     size_t n_instances_ = 0, n_words_ = 0;
     int64_t n_cycles_ = 0;
-    uint32_t step_ = 0, from_ = ~0u;
+    uint32_t step_ = *n_steps_done_, from_ = ~0u;
     bool step_is_over_ = false;
     std::FILE *counts_, *steps_;
 };

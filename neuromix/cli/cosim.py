@@ -25,6 +25,8 @@ from .options import (
     Json,
     Seed,
     Simulator,
+    Waves,
+    WaveWindow,
     read_experiment,
 )
 from .verdict import stop_if_different
@@ -41,6 +43,8 @@ def cosim(
     data: DataFolder = None,
     build: BuildFolder = DEFAULT_BUILD,
     from_step: FromStep = None,
+    waves: Waves = False,
+    window: WaveWindow = None,
     as_json: Json = False,
 ) -> None:
     """Classify the test images on the simulated chips; compare every event with the golden model."""
@@ -54,6 +58,7 @@ def cosim(
             from_step=from_step,
             until="cosim",
             simulators=[simulator] if simulator else [],
+            waves=window or waves,
         )
     labels = outcome.experiment.labels
     accuracies = [
@@ -61,11 +66,14 @@ def cosim(
         for run in outcome.runs
     ]
     if as_json:
-        print_json([_facts(*pair) for pair in zip(outcome.runs, accuracies, strict=True)])
+        facts = [_facts(*pair) for pair in zip(outcome.runs, accuracies, strict=True)]
+        for entry in facts if outcome.waves else ():
+            entry["waves"] = str(outcome.waves[str(entry["back_end"])])
+        print_json(facts)
     else:
         Console().print(_table(outcome, accuracies))
         agreements = [agreement_of(run, len(labels)) for run in outcome.runs]
-        print(*agreement_lines(agreements), sep="\n")
+        print(*agreement_lines(agreements), *outcome.waves.values(), sep="\n")
     stop_if_different(outcome)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from cosim.job import BRIDGES, Bridge
 from cosim.simulator import SIMULATORS, SimulatorName
+from cosim.waves import Window
 
 from ..config import ExperimentConfig, find_experiment, load_experiment
 from ..flow import STEPS, StepName
@@ -24,6 +25,8 @@ __all__ = [
     "Json",
     "Seed",
     "Simulator",
+    "WaveWindow",
+    "Waves",
     "one_of",
     "read_experiment",
     "retyped",
@@ -39,6 +42,13 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _window(text: str) -> Window:
+    try:
+        return Window.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _whole_number(text: str) -> int:
@@ -113,6 +123,24 @@ BridgeName = Annotated[
         parser=one_of(BRIDGES),
         help=f"How Verilator meets the analog arrays: {', '.join(BRIDGES)}.",
         show_default="as in the file",
+    ),
+]
+Waves = Annotated[
+    bool,
+    typer.Option(
+        "--waves",
+        help="Also trace a few time steps: digital nets and analog voltages in one VCD per back end, and "
+        "files that open it in GTKWave and Surfer. On Icarus, unless --simulator names another.",
+    ),
+]
+WaveWindow = Annotated[
+    Window | None,
+    typer.Option(
+        "--window",
+        metavar="FIRST:LAST",
+        parser=_window,
+        help="Time steps that --waves shows; an image enters in each. Asks for waves as well.",
+        show_default="the first image on its way through the chip",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

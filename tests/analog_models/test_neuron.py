@@ -331,6 +331,17 @@ def test_signal_scales_by_the_gain_error_of_the_draw() -> None:
     np.testing.assert_allclose(scaled, plain * (1 + draw.gain_error), rtol=1e-12)
 
 
+def test_adc_sees_the_node_through_the_pair() -> None:
+    weights, inputs = random_array()
+    parameters = MixedSignalNeuronParameters.ideal(degeneration=2.0)
+    found = make_bank(parameters, weights, gain=800).evaluate(inputs)
+    range_ = parameters.linear_range
+    np.testing.assert_allclose(found.adc_voltage, range_ * np.tanh(found.node_voltage / range_), rtol=1e-12)
+    assert (np.abs(found.adc_voltage) < 0.9 * np.abs(found.node_voltage)).any(), "nothing saturates"
+    codes = np.clip(np.floor(found.adc_voltage / parameters.lsb() + 0.5), 0, 255)
+    np.testing.assert_array_equal(found.codes, codes)
+
+
 def test_saturating_pair_never_gives_more_than_its_range() -> None:
     parameters = MixedSignalNeuronParameters.ideal(degeneration=1)
     weights = np.full((1, 1), 127)

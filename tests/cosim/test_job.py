@@ -188,6 +188,8 @@ def test_a_run_is_repeated_when_anything_about_it_changes(job: CosimJob, runs: R
         {"load_writes": [*job.load_writes][1:]},
         {"stall": 1},
         {"watchdog": 1},
+        {"first_step": 1},
+        {"waves_from": 0},
         {"trace": "vcd"},
         {"simulator": "verilator"},
         {},

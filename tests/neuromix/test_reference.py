@@ -244,6 +244,7 @@ def test_the_strongest_output_is_the_class_and_the_first_of_equals_wins() -> Non
         outputs=np.array([[1, 3, 2], [5, 0, 5], [0, 0, 0]]),
         input_codes={},
         answers={},
+        first_step=0,
         sent_codes={},
     )
     assert run.predictions.tolist() == [1, 0, 0]

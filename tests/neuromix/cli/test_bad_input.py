@@ -161,6 +161,8 @@ def test_option_has_bounds(
         (["run", "--from", "rlt"], "must be one of rtl, reference, cosim, energy, report, got 'rlt'"),
         (["cosim", "--simulator", "vcs"], "must be one of icarus, verilator, got 'vcs'"),
         (["run", "--seed", "one"], "must be a whole number, got 'one'"),
+        (["cosim", "--window", "5:3"], "window: must be FIRST:LAST, two time steps from 0 on and in order"),
+        (["cosim", "--window", "last"], "two time steps from 0 on and in order, got 'last'"),
     ],
 )
 def test_option_says_what_it_takes(
@@ -169,6 +171,25 @@ def test_option_says_what_it_takes(
     command, *options = arguments
     lines = refusal(neuromix(command, quick, "--build", folder, *options), folder)
     assert message in " ".join(line.strip("│ ") for line in lines)
+
+
+def test_window_must_lie_in_the_run(neuromix: Neuromix, quick: Path, folder: Path) -> None:
+    (line,) = refusal(neuromix("cosim", quick, "--build", folder, "--window", "2:7"), folder)
+    assert line == "window: must end at time step 6 or before, the last of the run, got 2:7"
+
+
+def test_missing_tracer_is_noticed_at_once(
+    neuromix: Neuromix, tiny: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny.with_name("fast.yaml")
+    path.write_text(tiny.read_text().replace("[verilator, icarus]", "[verilator]"))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("g++", "make"):
+        (programs / name).symlink_to("/bin/false")
+    monkeypatch.setenv("PATH", str(programs))
+    (line,) = refusal(neuromix("cosim", path, "--build", folder, "--waves"), folder)
+    assert line.startswith("icarus: program iverilog must be on the PATH, got none; install")
 
 
 def test_experiment_must_exist(neuromix: Neuromix, tmp_path: Path) -> None:
