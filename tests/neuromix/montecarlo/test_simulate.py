@@ -1,6 +1,7 @@
 """Many chips at once: exact where nothing is random, and as the golden model has it where something is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,17 @@ def test_chips_without_flaws_give_the_classes_of_the_integer_network(
     codes = random_codes(9)
     counts = agreeing(make_network(3, sizes), Neuron.ideal(), codes, range(3))
     assert counts.tolist() == [300, 300, 300]
+
+
+def test_half_a_code_without_flaws_goes_up_as_in_the_integer_network(make_network: MakeNetwork) -> None:
+    network = make_network(3, (2, 2))
+    halving = replace(
+        network.projections[0], weight_codes=[[0, 0], [1, 0]], bias_codes=[0, 0], gain=1 << 15, shift=16
+    )
+    network = replace(network, projections=(halving,))
+    codes = np.array([[1, 0]], np.uint8)
+    assert network.forward(codes).tolist() == [[0, 1]]
+    assert simulate_chips(network, Neuron.ideal(), codes, np.ones(1, int), chips=range(1), seed=1) == 1
 
 
 def test_convolutions_without_flaws_give_the_classes_of_the_integer_network(
