@@ -17,6 +17,7 @@ CHIPS_AT_ONCE = 20
 """Chips whose weights are in memory together; they share the noise fields. Results do not depend on it."""
 
 _SIDE_BY_SIDE = 10  # chips in one matrix product
+_SELDOM = 0.005  # of a block's images; an input that is lit in no more is not worth a row of the product
 _CHUNK = 1 << 16  # values that stay in the cache from the product's sum to the code
 
 
@@ -76,22 +77,22 @@ def _count_correct(
             noise.draw(block)
         seen = space.enter(codes[images])
         for group, weights in zip(groups, wide, strict=True):
-            if weights is not None:
-                space.multiply_side_by_side(weights, seen)
+            if isinstance(seen, _Inputs):
+                seen.multiply(weights, space.side_by_side[:-1])
             for chip in reversed(group):  # its row of ones takes the first row of the chip behind it
                 answers = _classify(plan, drawn[chip], noises, seen, space, chip % _SIDE_BY_SIDE)
                 correct[chip] += int(np.count_nonzero(answers == labels[images]))
     return np.array([correct[chip] for chip in chips], np.int64)
 
 
-def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats | None:
+def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats:
     """Return the first layers of a group of chips as one matrix ``[row, post]``.
 
-    None if the first layer is a convolution, whose neurons do not all see the same.
+    Empty if the first layer is a convolution, whose neurons do not all see the same.
     """
     layer = plan.layers[0]
     if layer.rows is not None:
-        return None
+        return np.empty(0, plan.dtype)
     wide = np.zeros((layer.n_rows, _SIDE_BY_SIDE, layer.n_post), plan.dtype)
     for chip in group:
         wide[:, chip % _SIDE_BY_SIDE] = drawn[chip][0].weights.T
@@ -121,6 +122,31 @@ class _Noise:
         ]
 
 
+class _Inputs:
+    """What a first layer whose neurons see all inputs sees of a block of images.
+
+    Inputs that few images light are kept apart with these images; those that none lights are left out.
+    """
+
+    def __init__(self, plan: Plan, codes: NDArray[np.uint8]) -> None:
+        """Take ``codes`` [image, input]."""
+        lit = codes != 0
+        n_lit = lit.sum(axis=0, dtype=np.int32)
+        seldom = n_lit <= _SELDOM * len(codes)
+        self._often = np.append(np.flatnonzero(~seldom), codes.shape[1])  # and the row of ones
+        self._seldom = np.flatnonzero(seldom & (n_lit > 0))
+        self._few = np.flatnonzero(lit[:, self._seldom].any(axis=1))
+        by_many, by_few = codes[:, self._often[:-1]], codes[self._few][:, self._seldom]
+        self._many_see = np.ones((len(self._often), len(codes)), plan.dtype)
+        self._many_see[:-1] = (by_many if plan.inputs is None else plan.inputs[by_many]).T
+        self._few_see = (by_few if plan.inputs is None else plan.inputs[by_few]).T.astype(plan.dtype)
+
+    def multiply(self, weights: Floats, out: Floats) -> None:
+        """Put ``weights`` [row, post] times these inputs into ``out`` [post, image]."""
+        np.matmul(weights[self._often].T, self._many_see, out=out)
+        out[:, self._few] += weights[self._seldom].T @ self._few_see
+
+
 class _Space:
     """Arrays for a block of images, used over and over."""
 
@@ -129,12 +155,9 @@ class _Space:
         first, *_ = self.layers = plan.layers
         n_images, n_inputs = shape
         self.n_images = n_images
-        self._table = plan.inputs
+        self._plan = plan
         self._input = np.empty((n_inputs + 1, n_images), plan.dtype)
-        self._rows = np.arange(first.n_rows)
-        wide = _SIDE_BY_SIDE * first.n_post
-        self._weights = np.empty((first.n_rows, wide), plan.dtype)
-        self._side_by_side = np.empty((wide + 1, n_images), plan.dtype)
+        self.side_by_side = np.empty((_SIDE_BY_SIDE * first.n_post + 1, n_images), plan.dtype)
         self.levels = [np.empty((layer.n_post + 1, n_images), plan.dtype) for layer in self.layers]
         self.divisors = [
             None if layer.load is None else np.empty((layer.n_post, n_images), plan.dtype)
@@ -146,64 +169,56 @@ class _Space:
         ]
         self.scratch = np.empty(_CHUNK + n_images, plan.dtype)
 
-    def enter(self, codes: NDArray[np.uint8]) -> Floats:
-        """Return what the first layer sees of ``codes`` [image, input].
-
-        Unless it is a convolution, inputs that are zero in all these images are left out.
-        """
-        used = np.arange(codes.shape[1])
-        if self.layers[0].rows is None:
-            used = np.flatnonzero(codes.any(axis=0))
-            self._rows = np.append(used, codes.shape[1])
-        rows = self._input[: len(used) + 1]
-        rows[:-1] = codes.T[used]
-        return self.seen(0, rows)
+    def enter(self, codes: NDArray[np.uint8]) -> _Inputs | Floats:
+        """Return what the first layer sees of ``codes`` [image, input]."""
+        first, divisor = self.layers[0], self.divisors[0]
+        if first.rows is not None:
+            self._input[:-1] = codes.T
+            return self.seen(0, self._input)
+        inputs = _Inputs(self._plan, codes)
+        if first.load is not None and divisor is not None:
+            inputs.multiply(first.load.T, divisor)
+        return inputs
 
     def seen(self, index: int, rows: Floats) -> Floats:
         """Return what a layer sees of activation codes [row, image], the last row of which is to be ones."""
         layer, patches, divisor = self.layers[index], self._patches[index], self.divisors[index]
-        if self._table is not None:
-            np.take(self._table, rows[:-1].astype(np.uint8), axis=0, out=rows[:-1], mode="clip")
+        table = self._plan.inputs
+        if table is not None:
+            np.take(table, rows[:-1].astype(np.uint8), axis=0, out=rows[:-1], mode="clip")
         rows[-1] = 1
         if layer.rows is not None and patches is not None:
             rows = np.take(rows, layer.rows, axis=0, out=patches, mode="clip")
         if layer.load is not None and divisor is not None:
-            _multiply(layer, layer.load if index else layer.load[:, self._rows], rows, divisor)
+            _multiply(layer, layer.load, rows, divisor)
         return rows
-
-    def multiply_side_by_side(self, weights: Floats, seen: Floats) -> None:
-        """Multiply first layers ``weights`` [row, post] by what they have ``seen``."""
-        chosen = self._weights[: len(seen)]
-        np.take(weights, self._rows, axis=0, out=chosen, mode="clip")
-        np.matmul(chosen.T, seen, out=self._side_by_side[:-1])
-
-    def side_by_side(self, slot: int) -> Floats:
-        """Return the sums of a chip's first layer, and the row behind them: the next chip's first."""
-        n_post = self.layers[0].n_post
-        return self._side_by_side[slot * n_post : (slot + 1) * n_post + 1]
 
 
 def _multiply(layer: Layer, weights: Floats, seen: Floats, out: Floats) -> None:
     """Put ``weights`` [post, row] times what each neuron has ``seen`` into ``out`` [post, image]."""
     shape = () if layer.rows is None else layer.shape[:2]
-    np.matmul(
-        weights.reshape(*shape, -1, weights.shape[-1]), seen, out=out.reshape(*shape, -1, out.shape[-1])
-    )
+    np.matmul(weights.reshape(*shape, -1, layer.n_rows), seen, out=out.reshape(*shape, -1, out.shape[-1]))
 
 
 def _classify(
-    plan: Plan, drawn: list[DrawnLayer], noises: list[_Noise], seen: Floats, space: _Space, slot: int
+    plan: Plan,
+    drawn: list[DrawnLayer],
+    noises: list[_Noise],
+    seen: _Inputs | Floats,
+    space: _Space,
+    slot: int,
 ) -> NDArray[np.int64]:
     """Return the class [image] that a chip gives to what its first layer has ``seen``.
 
-    The first layer's sums may be in ``space.side_by_side`` already, at ``slot``.
+    The first layer's sums of ``_Inputs`` are in ``space.side_by_side`` already, at ``slot``.
     """
-    level = seen
+    level: Floats = space.levels[0]
     for index, (layer, chip, noise) in enumerate(zip(plan.layers, drawn, noises, strict=True)):
-        if index == 0 and layer.rows is None:
-            level = space.side_by_side(slot)
+        if index:
+            seen = space.seen(index, level)
+        if isinstance(seen, _Inputs):
+            level = space.side_by_side[slot * layer.n_post : (slot + 1) * layer.n_post + 1]
         else:
-            seen = space.seen(index, level) if index else seen
             level = space.levels[index]
             _multiply(layer, chip.weights, seen, level[:-1])
         node_noise, converter_noise = noise.at(chip.places, level[:-1].shape)

@@ -13,7 +13,7 @@ from neuromix.config import find_experiment, load_experiment
 from neuromix.experiment import Experiment, prepare
 from neuromix.montecarlo import MonteCarlo, simulate_chips, simulate_chips_exactly
 from neuromix.montecarlo.plan import draw_layer, make_plan
-from neuromix.montecarlo.simulate import _Noise
+from neuromix.montecarlo.simulate import _Inputs, _Noise
 from neuromix.network.quantize import QuantizedNetwork
 from neuromix.reference import simulate_mapped
 
@@ -62,12 +62,34 @@ def test_convolutions_without_flaws_give_the_classes_of_the_integer_network(
     assert agreeing(convolutional, Neuron.ideal(), digits.codes, range(1)).tolist() == [360]
 
 
-def test_inputs_that_only_later_images_light_count_there(make_network: MakeNetwork) -> None:
+def test_inputs_that_few_images_light_or_only_later_ones_count_there(make_network: MakeNetwork) -> None:
     codes = np.tile(random_codes(9), (8, 1))
     codes[:, 3] *= np.arange(len(codes)) > 1050
-    assert codes[1000:].any(axis=0)[3] > codes[:1000].any(axis=0)[3], "all blocks are lit alike"
+    codes[:, 4] = np.where(np.arange(len(codes)) % 201 == 7, 255, 0)
+    lit = np.count_nonzero(codes[:1000], axis=0)
+    assert lit[3] == 0 < codes[1000:, 3].max(), "all blocks are lit alike"
+    assert 0 < lit[4] <= 5 < lit[5], "no input is lit by few images"
     counts = agreeing(make_network(3, (9, 11, 7)), Neuron.ideal(), codes, range(1))
     assert counts.tolist() == [2400]
+
+
+@pytest.mark.parametrize("neuron", [Neuron(), Neuron.ideal(noise_factor=1)], ids=["mirrors", "ideal mirrors"])
+def test_inputs_lit_by_many_or_few_or_no_images_are_multiplied_alike(
+    make_network: MakeNetwork, neuron: Neuron
+) -> None:
+    codes = random_codes(9, 1000).copy()
+    codes[:, 4] = np.arange(1000) % 300 == 7
+    codes[:, 5] *= np.arange(1000) == 40
+    codes[40, 5] = 255
+    lit = np.count_nonzero(codes, axis=0)
+    assert (lit[2], lit[4], lit[5]) == (0, 4, 1), "inputs are not lit as they should be"
+    assert lit[6] > 5, "no input is lit by many images"
+    plan = make_plan(make_network(3, (9, 7)), neuron, codes, 1)
+    weights = np.random.default_rng(4).standard_normal((10, 7), np.float32)
+    brought = codes.T if plan.inputs is None else plan.inputs[codes.T]
+    out = np.empty((7, 1000), np.float32)
+    _Inputs(plan, codes).multiply(weights, out)
+    np.testing.assert_allclose(out, weights.T @ np.vstack([brought, np.ones(1000)]), atol=1e-3)
 
 
 def test_an_input_that_one_image_lights_changes_no_other_image(make_network: MakeNetwork) -> None:
