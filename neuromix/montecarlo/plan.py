@@ -43,8 +43,6 @@ class Layer:
     deviations: Floats
     """Of each cell's weight, ``[map, cell]`` [LSB]."""
     fan_in: int
-    kept: NDArray[np.int64]
-    """Cells of the fan-in that are computed; the others only see zeros."""
     shape: tuple[int, int, int]
     """Positions, groups, maps of a group."""
     rows: NDArray[np.int64] | None
@@ -71,7 +69,7 @@ class Layer:
     @property
     def n_rows(self) -> int:
         """Rows that each neuron sees, the ones included."""
-        return len(self.kept) + 1
+        return self.fan_in + 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,9 +131,10 @@ class Plan:
 
     @cached_property
     def compression(self) -> tuple[float, float, float] | None:
-        """Constants a, b, c of ``v (a + b / (v^2 + c))``, which is ``R tanh(v/R)`` for 0 to ``top``.
+        """Constants a, b, c of ``u + b / (u + c/u)``, ``u = a v``, which is ``R tanh(v/R)`` up to ``top``.
 
-        It interpolates at Chebyshev nodes. None where that is not good enough, or is not wanted.
+        As ``v (a + b' / (v^2 + c'))`` it interpolates at Chebyshev nodes. None where that is not good enough,
+        or is not wanted.
         """
         span = self.linear_range
         if not (self.is_random and self.code_max + self.margin < span < math.inf):
@@ -148,7 +147,14 @@ class Plan:
         b = rest - a * c
         level = np.linspace(0, self.top, 1000)
         error = np.abs(level * (a + b / (level**2 + c)) - span * np.tanh(level / span)).max()
-        return (a, b, c) if error < _FIT_TOLERANCE else None
+        return (a, a * b, a**2 * c) if error < _FIT_TOLERANCE else None
+
+    @cached_property
+    def node_lsb(self) -> float:
+        """What an LSB is on a node: such that the compression has one factor less to multiply by."""
+        if self.compression:
+            return self.compression[0]
+        return 1.0 if math.isinf(self.linear_range) else 1 / self.linear_range
 
     @property
     def always_on(self) -> float:
@@ -169,10 +175,9 @@ def make_plan(
     typical = codes[: _TYPICAL_IMAGES if neuron.cell_flicker else 0].astype(np.int64)
     layers: list[Layer] = []
     for projection in network.projections:
-        used = None if layers else np.flatnonzero(codes.any(axis=0))
         flicker = _flicker(projection, neuron, typical)
         before = layers[-1].shape[0] if layers else 1
-        layers.append(_make_layer(network, projection, neuron, before, used, flicker))
+        layers.append(_make_layer(network, projection, neuron, before, flicker))
         if neuron.cell_flicker:
             sums = projection.sums(typical, network.activation_max)
             typical = requantize(sums, projection.gain, projection.shift, network.activation_max)
@@ -198,25 +203,22 @@ def _make_layer(
     projection: QuantizedProjection,
     neuron: MixedSignalNeuronParameters,
     before: int,
-    used: NDArray[np.int64] | None,
     flicker: float,
 ) -> Layer:
-    """Return a layer behind one of ``before`` positions, or behind images that use the inputs ``used``."""
+    """Return a layer behind one of ``before`` positions."""
     geometry, scale = projection.geometry, projection.gain * 2.0**-projection.shift
     lsb = neuron.lsb(network.activation_max)
     bias = bias_weights(projection.bias_codes, bias_axons_needed(network, projection), network.weight_max)
     cells = np.concatenate([projection.weight_codes, bias], axis=1)
     deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_unit))[np.abs(cells)]
-    kept, rows = np.arange(geometry.fan_in), None
+    rows = None
     if not geometry.n_positions == geometry.groups == before == 1:
         rows = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
         rows = np.pad(rows, ((0, 0), (0, 0), (0, 1)), constant_values=geometry.n_pre)
-    elif used is not None:
-        kept = used
     ladder_noise = neuron.ladder_noise_variance(cells.shape[1]) * scale**2
     load = None
     if neuron.output_conductance:
-        load = np.abs(cells[:, [*kept, -1]]) * neuron.output_conductance * scale * lsb
+        load = np.abs(cells[:, [*range(geometry.fan_in), -1]]) * neuron.output_conductance * scale * lsb
         always_on = network.activation_max * np.abs(cells[:, geometry.fan_in :]).sum(axis=1)
         load[:, -1] = 1 + always_on * neuron.output_conductance * scale * lsb
         load = np.tile(load, (geometry.n_positions, 1)).astype(np.float32)
@@ -224,7 +226,6 @@ def _make_layer(
         cells=cells.astype(np.float32),
         deviations=deviations.astype(np.float32),
         fan_in=geometry.fan_in,
-        kept=kept,
         shape=(geometry.n_positions, geometry.groups, geometry.out_maps // geometry.groups),
         rows=rows,
         classes=np.arange(geometry.n_post).reshape(geometry.out_maps, -1).T.ravel(),
@@ -249,14 +250,14 @@ def _flicker(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrawnLayer:
-    """A layer of one chip."""
+    """A layer of one chip. ``[node]`` is the unit of which ``Plan.node_lsb`` are an LSB."""
 
     weights: Floats
-    """What the rows move the nodes by, ``[post, row]`` [LSB]; without load the ones bring the offset."""
+    """What the rows move the nodes by, ``[post, row]`` [node]; without load the ones bring the offset."""
     offset: Floats | None
-    """What is added to the nodes behind their load, ``[post, 1]`` [LSB]."""
-    rounding: Floats | None
-    """What is added before a converter cuts to whole codes, ``[post, 1]`` [LSB]; None: half of one."""
+    """What is added to the nodes behind their load, ``[post, 1]`` [node]."""
+    converter_offset: Floats | None
+    """What is added before a converter rounds to whole codes, ``[post, 1]`` [LSB]."""
     places: tuple[int, int]
     """From where on the nodes and the converters read their noise."""
 
@@ -271,17 +272,17 @@ def draw_layer(plan: Plan, index: int, chip: int) -> DrawnLayer:
     places = rng.integers(layer.n_post * plan.n_images, size=2)
     cells = _draw_cells(plan, layer, rng).reshape(layer.n_post, -1)
     weights: Floats = np.empty((layer.n_post, layer.n_rows), plan.dtype)
-    weights[:, :-1] = cells[:, layer.kept]
+    weights[:, :-1] = cells[:, : layer.fan_in]
     weights[:, -1] = plan.always_on * cells[:, layer.fan_in :].sum(axis=1, dtype=np.float64)
-    weights *= gain.astype(plan.dtype)[:, np.newaxis]
-    shift = (plan.sigma_offset * offset - plan.droop * leak).astype(plan.dtype)
+    weights *= (plan.node_lsb * gain).astype(plan.dtype)[:, np.newaxis]
+    shift = (plan.node_lsb * (plan.sigma_offset * offset - plan.droop * leak)).astype(plan.dtype)
     if layer.load is None:
         weights[:, -1] += shift  # in the product it costs nothing
-    rounding = (0.5 + plan.sigma_converter * converter).astype(plan.dtype)[:, np.newaxis]
+    converter_offset = (plan.sigma_converter * converter).astype(plan.dtype)[:, np.newaxis]
     return DrawnLayer(
         weights=weights,
         offset=None if layer.load is None else shift[:, np.newaxis],
-        rounding=rounding if plan.sigma_converter else None,
+        converter_offset=converter_offset if plan.sigma_converter else None,
         places=(int(places[0]), int(places[1])),
     )
 
@@ -302,7 +303,7 @@ def _draw_cells(plan: Plan, layer: Layer, rng: np.random.Generator) -> Floats:
 
 
 def draw_noise(plan: Plan, index: int, block: int, kind: int, sigma: float, out: Floats) -> None:
-    """Draw noise of a layer for a block of images into ``out`` [LSB], twice in a row, if there is any."""
+    """Draw noise of a layer for a block of images into ``out``, twice in a row, if there is any."""
     if sigma:
         once, again = np.split(out, 2)
         plan.stream(_NOISE, index, block, kind).standard_normal(dtype=np.float32, out=once)

@@ -17,6 +17,7 @@ CHIPS_AT_ONCE = 20
 """Chips whose weights are in memory together; they share the noise fields. Results do not depend on it."""
 
 _SIDE_BY_SIDE = 10  # chips in one matrix product
+_SELDOM = 0.005  # of a block's images; an input that is lit in no more is not worth a row of the product
 _CHUNK = 1 << 16  # values that stay in the cache from the product's sum to the code
 
 
@@ -57,6 +58,7 @@ def _check(
         raise ValueError(f"monte carlo: chips must be numbered from 0, got {chips[0]}")
 
 
+@np.errstate(divide="ignore", over="ignore")  # in _compress, by levels of zero
 def _count_correct(
     plan: Plan, chips: range, codes: NDArray[np.uint8], labels: NDArray[np.integer]
 ) -> NDArray[np.int64]:
@@ -66,35 +68,35 @@ def _count_correct(
     wide = [_side_by_side(plan, drawn, group) for group in groups]
     noises = [_Noise(plan, index) for index in range(len(plan.layers))]
     correct = dict.fromkeys(chips, 0)
-    space = _Space(plan, min(plan.n_images, len(codes)))
+    space = _Space(plan, codes[: plan.n_images].shape)
     for block, first in enumerate(range(0, len(codes), plan.n_images)):
         images = slice(first, first + plan.n_images)
         if len(labels[images]) != space.n_images:
-            space = _Space(plan, len(labels[images]))
+            space = _Space(plan, codes[images].shape)
         for noise in noises:
             noise.draw(block)
         seen = space.enter(codes[images])
         for group, weights in zip(groups, wide, strict=True):
-            if weights is not None:
-                np.matmul(weights, seen, out=space.side_by_side)
-            for chip in group:
+            if isinstance(seen, _Inputs):
+                seen.multiply(weights, space.side_by_side[:-1])
+            for chip in reversed(group):  # its row of ones takes the first row of the chip behind it
                 answers = _classify(plan, drawn[chip], noises, seen, space, chip % _SIDE_BY_SIDE)
                 correct[chip] += int(np.count_nonzero(answers == labels[images]))
     return np.array([correct[chip] for chip in chips], np.int64)
 
 
-def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats | None:
-    """Return the first layers of a group of chips as one matrix, with a row for each chip's row of ones.
+def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats:
+    """Return the first layers of a group of chips as one matrix ``[row, post]``.
 
-    None if the first layer is a convolution, whose neurons do not all see the same.
+    Empty if the first layer is a convolution, whose neurons do not all see the same.
     """
     layer = plan.layers[0]
     if layer.rows is not None:
-        return None
-    wide = np.zeros((_SIDE_BY_SIDE, layer.n_post + 1, layer.n_rows), plan.dtype)
+        return np.empty(0, plan.dtype)
+    wide = np.zeros((layer.n_rows, _SIDE_BY_SIDE, layer.n_post), plan.dtype)
     for chip in group:
-        wide[chip % _SIDE_BY_SIDE, :-1] = drawn[chip][0].weights
-    return wide.reshape(-1, layer.n_rows)
+        wide[:, chip % _SIDE_BY_SIDE] = drawn[chip][0].weights.T
+    return wide.reshape(layer.n_rows, -1)
 
 
 class _Noise:
@@ -102,7 +104,7 @@ class _Noise:
 
     def __init__(self, plan: Plan, index: int) -> None:
         self._plan, self._index = plan, index
-        self._sigmas = plan.layers[index].noise, plan.converter_noise
+        self._sigmas = plan.layers[index].noise * plan.node_lsb, plan.converter_noise
         n_values = plan.layers[index].n_post * plan.n_images
         self._fields = [np.empty(2 * n_values if sigma else 0, plan.dtype) for sigma in self._sigmas]
 
@@ -120,16 +122,42 @@ class _Noise:
         ]
 
 
+class _Inputs:
+    """What a first layer whose neurons see all inputs sees of a block of images.
+
+    Inputs that few images light are kept apart with these images; those that none lights are left out.
+    """
+
+    def __init__(self, plan: Plan, codes: NDArray[np.uint8]) -> None:
+        """Take ``codes`` [image, input]."""
+        lit = codes != 0
+        n_lit = lit.sum(axis=0, dtype=np.int32)
+        seldom = n_lit <= _SELDOM * len(codes)
+        self._often = np.append(np.flatnonzero(~seldom), codes.shape[1])  # and the row of ones
+        self._seldom = np.flatnonzero(seldom & (n_lit > 0))
+        self._few = np.flatnonzero(lit[:, self._seldom].any(axis=1))
+        by_many, by_few = codes[:, self._often[:-1]], codes[self._few][:, self._seldom]
+        self._many_see = np.ones((len(self._often), len(codes)), plan.dtype)
+        self._many_see[:-1] = (by_many if plan.inputs is None else plan.inputs[by_many]).T
+        self._few_see = (by_few if plan.inputs is None else plan.inputs[by_few]).T.astype(plan.dtype)
+
+    def multiply(self, weights: Floats, out: Floats) -> None:
+        """Put ``weights`` [row, post] times these inputs into ``out`` [post, image]."""
+        np.matmul(weights[self._often].T, self._many_see, out=out)
+        out[:, self._few] += weights[self._seldom].T @ self._few_see
+
+
 class _Space:
     """Arrays for a block of images, used over and over."""
 
-    def __init__(self, plan: Plan, n_images: int) -> None:
+    def __init__(self, plan: Plan, shape: tuple[int, ...]) -> None:
+        """Make space for codes of ``shape``: images, inputs."""
         first, *_ = self.layers = plan.layers
-        n_inputs = len(first.kept) if first.rows is None else int(first.rows.max())
+        n_images, n_inputs = shape
         self.n_images = n_images
-        self._table = plan.inputs
-        self._input = np.full((n_inputs + 1, n_images), 1, plan.dtype)
-        self.side_by_side = np.empty((_SIDE_BY_SIDE * (first.n_post + 1), n_images), plan.dtype)
+        self._plan = plan
+        self._input = np.empty((n_inputs + 1, n_images), plan.dtype)
+        self.side_by_side = np.empty((_SIDE_BY_SIDE * first.n_post + 1, n_images), plan.dtype)
         self.levels = [np.empty((layer.n_post + 1, n_images), plan.dtype) for layer in self.layers]
         self.divisors = [
             None if layer.load is None else np.empty((layer.n_post, n_images), plan.dtype)
@@ -141,22 +169,24 @@ class _Space:
         ]
         self.scratch = np.empty(_CHUNK + n_images, plan.dtype)
 
-    def enter(self, codes: NDArray[np.uint8]) -> Floats:
+    def enter(self, codes: NDArray[np.uint8]) -> _Inputs | Floats:
         """Return what the first layer sees of ``codes`` [image, input]."""
-        first = self.layers[0]
-        chosen = codes[:, first.kept] if first.rows is None else codes
-        self._input[:-1] = (chosen if self._table is None else self._table[chosen]).T
-        return self._see(0, self._input)
+        first, divisor = self.layers[0], self.divisors[0]
+        if first.rows is not None:
+            self._input[:-1] = codes.T
+            return self.seen(0, self._input)
+        inputs = _Inputs(self._plan, codes)
+        if first.load is not None and divisor is not None:
+            inputs.multiply(first.load.T, divisor)
+        return inputs
 
-    def seen(self, index: int, codes: Floats) -> Floats:
-        """Return what a layer sees of the activation ``codes`` [row, image] of the layer before."""
-        if self._table is not None:
-            codes[:-1] = self._table[codes[:-1].astype(np.uint8)]
-        codes[-1] = 1
-        return self._see(index, codes)
-
-    def _see(self, index: int, rows: Floats) -> Floats:
+    def seen(self, index: int, rows: Floats) -> Floats:
+        """Return what a layer sees of activation codes [row, image], the last row of which is to be ones."""
         layer, patches, divisor = self.layers[index], self._patches[index], self.divisors[index]
+        table = self._plan.inputs
+        if table is not None:
+            np.take(table, rows[:-1].astype(np.uint8), axis=0, out=rows[:-1], mode="clip")
+        rows[-1] = 1
         if layer.rows is not None and patches is not None:
             rows = np.take(rows, layer.rows, axis=0, out=patches, mode="clip")
         if layer.load is not None and divisor is not None:
@@ -171,18 +201,24 @@ def _multiply(layer: Layer, weights: Floats, seen: Floats, out: Floats) -> None:
 
 
 def _classify(
-    plan: Plan, drawn: list[DrawnLayer], noises: list[_Noise], seen: Floats, space: _Space, slot: int
+    plan: Plan,
+    drawn: list[DrawnLayer],
+    noises: list[_Noise],
+    seen: _Inputs | Floats,
+    space: _Space,
+    slot: int,
 ) -> NDArray[np.int64]:
     """Return the class [image] that a chip gives to what its first layer has ``seen``.
 
-    The first layer's sums may be in ``space.side_by_side`` already, at ``slot``.
+    The first layer's sums of ``_Inputs`` are in ``space.side_by_side`` already, at ``slot``.
     """
-    level = seen
+    level: Floats = space.levels[0]
     for index, (layer, chip, noise) in enumerate(zip(plan.layers, drawn, noises, strict=True)):
-        if index == 0 and layer.rows is None:
-            level = space.side_by_side.reshape(_SIDE_BY_SIDE, layer.n_post + 1, -1)[slot]
+        if index:
+            seen = space.seen(index, level)
+        if isinstance(seen, _Inputs):
+            level = space.side_by_side[slot * layer.n_post : (slot + 1) * layer.n_post + 1]
         else:
-            seen = space.seen(index, level) if index else seen
             level = space.levels[index]
             _multiply(layer, chip.weights, seen, level[:-1])
         node_noise, converter_noise = noise.at(chip.places, level[:-1].shape)
@@ -200,8 +236,13 @@ def _classify(
             _compress(plan, part, space.scratch)
             if converter_noise is not None:
                 part += converter_noise[rows]
-            part += 0.5 if chip.rounding is None else chip.rounding[rows]
-            np.floor(part, out=part)
+            if chip.converter_offset is not None:
+                part += chip.converter_offset[rows]
+            if plan.is_random:
+                np.rint(part, out=part)
+            else:  # ties happen, and go up as in the integer network
+                part += 0.5
+                np.floor(part, out=part)
             if plan.margin:
                 np.clip(part, 0, plan.code_max, out=part)
     classes, codes = plan.layers[-1].classes, level[:-1]
@@ -213,16 +254,15 @@ def _classify(
 
 
 def _compress(plan: Plan, level: Floats, scratch: Floats) -> None:
-    """Turn ``level`` [LSB] into what the activation pair makes of it, in place, as far as it gives codes."""
-    np.clip(level, -plan.margin, plan.top, out=level)
+    """Turn ``level`` [node] into what the pair makes of it [LSB], in place, as far as it gives codes."""
+    np.clip(level, -plan.margin * plan.node_lsb, plan.top * plan.node_lsb, out=level)
     if plan.compression:
-        a, b, c = plan.compression
-        ratio = np.multiply(level, level, out=scratch[: level.size].reshape(level.shape))
-        ratio += c
-        np.divide(b, ratio, out=ratio)
-        ratio += a
-        level *= ratio
+        _, b, c = plan.compression
+        term = scratch[: level.size].reshape(level.shape)
+        np.divide(c, level, out=term)
+        term += level
+        np.divide(b, term, out=term)
+        level += term
     elif math.isfinite(plan.linear_range):
-        level /= plan.linear_range
         np.tanh(level, out=level)
         level *= plan.linear_range

@@ -1,6 +1,7 @@
 """Many chips at once: exact where nothing is random, and as the golden model has it where something is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from neuromix.config import find_experiment, load_experiment
 from neuromix.experiment import Experiment, prepare
 from neuromix.montecarlo import MonteCarlo, simulate_chips, simulate_chips_exactly
 from neuromix.montecarlo.plan import draw_layer, make_plan
-from neuromix.montecarlo.simulate import _Noise
+from neuromix.montecarlo.simulate import _Inputs, _Noise
 from neuromix.network.quantize import QuantizedNetwork
 from neuromix.reference import simulate_mapped
 
@@ -44,10 +45,67 @@ def test_chips_without_flaws_give_the_classes_of_the_integer_network(
     assert counts.tolist() == [300, 300, 300]
 
 
+def test_half_a_code_without_flaws_goes_up_as_in_the_integer_network(make_network: MakeNetwork) -> None:
+    network = make_network(3, (2, 2))
+    halving = replace(
+        network.projections[0], weight_codes=[[0, 0], [1, 0]], bias_codes=[0, 0], gain=1 << 15, shift=16
+    )
+    network = replace(network, projections=(halving,))
+    codes = np.array([[1, 0]], np.uint8)
+    assert network.forward(codes).tolist() == [[0, 1]]
+    assert simulate_chips(network, Neuron.ideal(), codes, np.ones(1, int), chips=range(1), seed=1) == 1
+
+
 def test_convolutions_without_flaws_give_the_classes_of_the_integer_network(
     convolutional: QuantizedNetwork, digits: Experiment
 ) -> None:
     assert agreeing(convolutional, Neuron.ideal(), digits.codes, range(1)).tolist() == [360]
+
+
+def test_inputs_that_few_images_light_or_only_later_ones_count_there(make_network: MakeNetwork) -> None:
+    codes = np.tile(random_codes(9), (8, 1))
+    codes[:, 3] *= np.arange(len(codes)) > 1050
+    codes[:, 4] = np.where(np.arange(len(codes)) % 201 == 7, 255, 0)
+    lit = np.count_nonzero(codes[:1000], axis=0)
+    assert lit[3] == 0 < codes[1000:, 3].max(), "all blocks are lit alike"
+    assert 0 < lit[4] <= 5 < lit[5], "no input is lit by few images"
+    counts = agreeing(make_network(3, (9, 11, 7)), Neuron.ideal(), codes, range(1))
+    assert counts.tolist() == [2400]
+
+
+@pytest.mark.parametrize("neuron", [Neuron(), Neuron.ideal(noise_factor=1)], ids=["mirrors", "ideal mirrors"])
+def test_inputs_lit_by_many_or_few_or_no_images_are_multiplied_alike(
+    make_network: MakeNetwork, neuron: Neuron
+) -> None:
+    codes = random_codes(9, 1000).copy()
+    codes[:, 4] = np.arange(1000) % 300 == 7
+    codes[:, 5] *= np.arange(1000) == 40
+    codes[40, 5] = 255
+    lit = np.count_nonzero(codes, axis=0)
+    assert (lit[2], lit[4], lit[5]) == (0, 4, 1), "inputs are not lit as they should be"
+    assert lit[6] > 5, "no input is lit by many images"
+    plan = make_plan(make_network(3, (9, 7)), neuron, codes, 1)
+    weights = np.random.default_rng(4).standard_normal((10, 7), np.float32)
+    brought = codes.T if plan.inputs is None else plan.inputs[codes.T]
+    out = np.empty((7, 1000), np.float32)
+    _Inputs(plan, codes).multiply(weights, out)
+    np.testing.assert_allclose(out, weights.T @ np.vstack([brought, np.ones(1000)]), atol=1e-3)
+
+
+def test_an_input_that_one_image_lights_changes_no_other_image(make_network: MakeNetwork) -> None:
+    """Nearly none: sums of more terms may round differently, and one level in 10^4 is that near a half."""
+    network, dark = make_network(3, (9, 11, 7)), random_codes(9)
+    lit = dark.copy()
+    lit[-1] = 255
+    classes = network.classify(dark)
+    classes[-1] = -1
+    neuron = Neuron(flicker_factor=0, mismatch_factor=3)
+
+    def count(codes: np.ndarray) -> np.ndarray:
+        return simulate_chips(network, neuron, codes, classes, chips=range(20), seed=1)
+
+    assert len(set(count(dark))) > 3, "chips that are all alike prove nothing"
+    assert np.abs(count(lit) - count(dark)).max() <= 1
 
 
 def test_float32_changes_no_class_beyond_rounding_ties(digits: Experiment) -> None:
@@ -136,7 +194,7 @@ def test_column_errors_have_the_variance_of_the_formula(digits: Experiment, topo
     neuron = Neuron.ideal(mismatch_factor=1, gain_sigma=0, topology=topology)
     plan = make_plan(digits.quantized, neuron, digits.codes, 3)
     layer, projection = plan.layers[0], digits.quantized.projections[0]
-    inputs = np.append(digits.codes[5, layer.kept], 1).astype(np.float64)
+    inputs = np.append(digits.codes[5], 1).astype(np.float64)
     sums = np.array([draw_layer(plan, 0, chip).weights @ inputs for chip in range(400)])
     variance = neuron.cell.weight_variance(neuron.sigma_unit)
     weights = variance[np.abs(projection.weight_codes.astype(int))]
@@ -153,7 +211,7 @@ def test_large_mismatch_is_lognormal(digits: Experiment) -> None:
     assert neuron.sigma_unit > 2 * LOGNORMAL_SIGMA
     plan = make_plan(digits.quantized, neuron, digits.codes, 3)
     layer = plan.layers[0]
-    ones = np.abs(layer.cells[:, layer.kept]) == 1
+    ones = np.abs(layer.cells[:, : layer.fan_in]) == 1
     drawn = np.concatenate(
         [np.abs(draw_layer(plan, 0, chip).weights[:, :-1][ones]) / layer.scale for chip in range(200)]
     )
@@ -174,7 +232,7 @@ def test_a_chip_reads_no_noise_twice(digits: Experiment) -> None:
     assert not np.array_equal(first, second)
     assert len(np.unique(first)) > 0.99 * first.size
     np.testing.assert_array_equal(np.sort(first, axis=None), np.sort(second, axis=None))
-    assert first.std() == pytest.approx(plan.layers[0].noise, rel=5 / np.sqrt(2 * first.size))
+    assert first.std() == pytest.approx(plan.layers[0].noise * plan.node_lsb, rel=5 / np.sqrt(2 * first.size))
 
 
 def test_compression_is_that_of_the_pair(digits: Experiment) -> None:
@@ -183,7 +241,8 @@ def test_compression_is_that_of_the_pair(digits: Experiment) -> None:
     a, b, c = plan.compression
     level = np.linspace(-plan.margin, plan.top, 5000)
     pair = plan.linear_range * np.tanh(level / plan.linear_range)
-    np.testing.assert_allclose(level * (a + b / (level**2 + c)), pair, atol=1e-4)
+    node = a * level
+    np.testing.assert_allclose(node + b / (node + c / node), pair, atol=1e-4)
     assert abs(pair - level).max() > 5, "this pair is as good as linear"
     assert make_plan(digits.quantized, Neuron(degeneration=1), digits.codes, 3).compression is None
 
