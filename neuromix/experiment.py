@@ -1,7 +1,7 @@
 """An experiment ready to run: network quantised and mapped, images chosen, analog arrays drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,14 @@ from cosim.job import AnalogArrays
 from rtl_gen.chip import ChipParameters
 
 from .calibration import CalibrationPlan, Trims, find_trims, plan_calibration
-from .config import Cifar10Data, DigitsData, ExperimentConfig, IdxData
+from .config import BackEnds, Cifar10Data, DigitsData, ExperimentConfig, IdxData
 from .mapping import MappedNetwork, Position, map_network
 from .network.datasets import Dataset, load_cifar10, load_digits, load_idx, to_codes
 from .network.network import Network
 from .network.quantize import QuantizedNetwork, quantize
 from .reference import CoreModel, array_banks, array_models, digital_models, draw_arrays
 
-__all__ = ["BackEnd", "Experiment", "prepare"]
+__all__ = ["BackEnd", "Experiment", "Part", "prepare", "with_chip"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,6 +106,23 @@ def prepare(config: ExperimentConfig) -> Experiment:
         data_source=dataset.source,
         back_ends={name: _back_end(name, config, mapped) for name in config.back_ends.names},
     )
+
+
+def with_chip(experiment: Experiment, seed: int, *, trimmed: bool = True) -> Experiment:
+    """Return the experiment with its mixed-signal back end alone, manufactured as ``seed`` draws it.
+
+    One that can be calibrated has the trims that it would find, or none if it is not ``trimmed``. Raises
+    ValueError if there is no mixed-signal back end.
+    """
+    config, array = experiment.config, experiment.config.back_ends.mixed_signal
+    if array is None:
+        raise ValueError(f"back_ends: must name mixed_signal, got {', '.join(config.back_ends.names)}")
+    array = array.model_copy(update={"calibrate": array.calibrate and trimmed})
+    back_ends = BackEnds(mixed_signal=array)
+    config = config.model_copy(update={"seed": seed, "back_ends": back_ends})
+    back_end = _back_end("mixed_signal", config, experiment.mapped)
+    chip = experiment.back_ends["mixed_signal"].chip  # the hardware is the same, trimmed or not
+    return replace(experiment, config=config, back_ends={"mixed_signal": replace(back_end, chip=chip)})
 
 
 def _load_data(data: DigitsData | IdxData | Cifar10Data) -> Dataset:

@@ -56,6 +56,7 @@ __all__ = [
     "Progress",
     "StepName",
     "co_simulate",
+    "co_simulate_chips",
     "cosim_job",
     "estimate",
     "generate",
@@ -228,45 +229,101 @@ def co_simulate(
     SimulationError is raised. ``simulators`` runs every back end on these instead of what the experiment
     says.
     """
-
-    def simulate(back_end: str, simulator: SimulatorName, part: Part) -> SimulatedRun:
-        reference = _refer(experiment, back_end, part)
-        is_first = part.first == 0
-        job = cosim_job(
-            experiment,
-            back_end,
-            bundles[back_end],
-            simulator,
-            part.codes,
-            reference.n_steps,
-            calibrate=is_first,
-            first_step=part.first,
-            guess=reference.answers,
-        )
-        result = run_cosim(job, folder / f"{back_end}-{simulator}" / part.name, cache, fresh=fresh)
-        if is_first:
-            _check_trims(experiment, back_end, result, f"{back_end} on {simulator}")
-        run = simulated_run(
-            experiment.mapped,
-            reference,
-            result,
-            back_end=back_end,
-            simulator=simulator,
-        )
-        return run if is_first else replace(run, result=_WITHOUT_EVENTS)
-
     parts = experiment.parts
     runs = {
         f"{back_end} on {simulator}": (back_end, simulator)
         for back_end, simulator in _runs(experiment.config, simulators)
     }
     tasks = {
-        f"{name}, from image {part.first}" if part.first else name: partial(simulate, *run, part)
-        for name, run in runs.items()
+        f"{name}, from image {part.first}" if part.first else name: partial(
+            _simulate_part,
+            experiment,
+            back_end,
+            bundles[back_end],
+            simulator,
+            part,
+            folder / f"{back_end}-{simulator}",
+            cache,
+            fresh=fresh,
+            calibrate=part.first == 0,
+        )
+        for name, (back_end, simulator) in runs.items()
         for part in parts
     }
     done = [*_in_parallel(tasks, "co-simulating", progress).values()]
     return [joined(done[first : first + len(parts)]) for first in range(0, len(done), len(parts))]
+
+
+def co_simulate_chips(
+    experiment: Experiment,
+    chips: Mapping[str, Callable[[], Experiment]],
+    bundle: RtlBundle,
+    simulator: SimulatorName,
+    folder: Path,
+    cache: Path,
+    progress: Progress,
+    *,
+    fresh: bool = False,
+) -> dict[str, SimulatedRun]:
+    """Co-simulate many manufactured chips of one mixed-signal design; compare each with its golden model.
+
+    ``chips[name]`` draws ``experiment`` with that chip, when it is needed. The host loads the trims. Results
+    of each chip lie in a folder named as it is.
+    """
+
+    def simulate(name: str, part: Part) -> SimulatedRun:
+        run = _simulate_part(
+            chips[name](),
+            "mixed_signal",
+            bundle,
+            simulator,
+            part,
+            folder / name,
+            cache,
+            fresh=fresh,
+            calibrate=False,
+        )
+        return replace(run, result=_WITHOUT_EVENTS)
+
+    parts = experiment.parts
+    tasks = {
+        f"{name}, from image {part.first}" if part.first else name: partial(simulate, name, part)
+        for name in chips
+        for part in parts
+    }
+    done = iter(_in_parallel(tasks, "co-simulating chips", progress).values())
+    return {name: joined([next(done) for _ in parts]) for name in chips}
+
+
+def _simulate_part(
+    experiment: Experiment,
+    back_end: str,
+    bundle: RtlBundle,
+    simulator: SimulatorName,
+    part: Part,
+    folder: Path,
+    cache: Path,
+    *,
+    fresh: bool,
+    calibrate: bool,
+) -> SimulatedRun:
+    reference = _refer(experiment, back_end, part)
+    job = cosim_job(
+        experiment,
+        back_end,
+        bundle,
+        simulator,
+        part.codes,
+        reference.n_steps,
+        calibrate=calibrate,
+        first_step=part.first,
+        guess=reference.answers,
+    )
+    result = run_cosim(job, folder / part.name, cache, fresh=fresh)
+    if calibrate:
+        _check_trims(experiment, back_end, result, f"{back_end} on {simulator}")
+    run = simulated_run(experiment.mapped, reference, result, back_end=back_end, simulator=simulator)
+    return replace(run, result=_WITHOUT_EVENTS) if part.first else run
 
 
 _WITHOUT_EVENTS = CosimResult(

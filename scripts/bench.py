@@ -1,88 +1,184 @@
-"""Speed of the golden model, of the simulators and of Monte Carlo: `make bench`.
+"""Speed of the golden model, of every way to simulate the RTL, and of Monte Carlo: `make bench`.
 
-Takes the folder of MNIST's files as its argument, or none. Prints images/s and clock cycles/s of each, and
-writes them to build/bench.json. Every simulation is run again for this, with the simulators built before the
-clock starts; the best of a few runs counts.
+Takes the folder of MNIST's files as its argument; without it the images of `quickstart` are taken, and random
+codes for Monte Carlo. The mixed-signal chip is simulated in every way, with the simulators built before the
+clock starts:
+
+- bare Verilator: the compiled harness alone. It plays the arrays' codes that a run before has found, and
+  keeps nothing of what the arrays see. No Python runs.
+- compiled: a whole run, as `neuromix cosim` does it: inputs are written, the harness runs, the arrays' models
+  answer what was seen, events are read.
+- counting: the same, and every toggle of every net is counted.
+- cocotb on Verilator and on Icarus: Python is woken in every time step.
+
+They take turns, and medians of the ratios of a round count, so that what else the machine does meets all of
+them alike. Times are on the wall and include loading. Icarus runs once, on few images. What was found is
+printed and written to build/bench.json.
 """
 
 import json
 import os
 import platform
+import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from bench_montecarlo import measure_montecarlo  # first: it sets the threads of BLAS
 from rich.console import Console
 from rich.table import Table
 
-from cosim.job import run_cosim
-from cosim.simulator import SIMULATORS
+from cosim import compiled, simulator
+from cosim.job import CosimJob, run_cosim
 from neuromix.config import find_experiment, load_experiment
-from neuromix.experiment import prepare
+from neuromix.experiment import Experiment, prepare
 from neuromix.flow import cosim_job, generate
 from neuromix.reference import simulate_mapped
 
 BUILD = Path("build")
-EXPERIMENT = "quickstart"
-ROUNDS = 3
+FOLDER, SIMULATORS = BUILD / "bench", BUILD / "simulators"
+BACK_END = "mixed_signal"
+N_IMAGES, N_IMAGES_ICARUS = 1000, 20
+ROUNDS = 5
 
 
 def main() -> None:
     """Measure, print, write."""
-    experiment = prepare(load_experiment(find_experiment(EXPERIMENT)))
-    folder = BUILD / "bench"
-    bundles = generate(experiment, folder / "rtl", lambda *_: None)
-    n_images = len(experiment.labels)
-    found: dict[str, dict[str, float]] = {}
-    for name, back_end in experiment.back_ends.items():
-        reference = simulate_mapped(experiment.mapped, experiment.codes, back_end.models)
-        golden = fastest(lambda: simulate_mapped(experiment.mapped, experiment.codes, back_end.models))  # noqa: B023
-        found[f"{name}.golden"] = {"images_per_s": n_images / golden}
-        for simulator in SIMULATORS:
-            job = cosim_job(experiment, name, bundles[name], simulator, experiment.codes, reference.n_steps)
-            run = folder / f"{name}-{simulator}"
-            cycles = int(run_cosim(job, run, BUILD / "simulators").step_cycles[-1])
-            seconds = fastest(lambda: run_cosim(job, run, BUILD / "simulators", fresh=True))  # noqa: B023
-            found[f"{name}.{simulator}"] = {
-                "images_per_s": n_images / seconds,
-                "cycles_per_s": cycles / seconds,
-            }
-    table = Table(title=f"{EXPERIMENT}: {n_images} images, best of {ROUNDS}", title_justify="left")
-    for heading in ("what", "images/s", "cycles/s", "× golden model"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for what, figures in found.items():
-        golden = found[f"{what.split('.')[0]}.golden"]["images_per_s"]
-        table.add_row(
-            what.replace("_", "-").replace(".", ", "),
-            f"{figures['images_per_s']:,.0f}",
-            f"{figures['cycles_per_s']:,.0f}" if "cycles_per_s" in figures else "",
-            f"{figures['images_per_s'] / golden:.3g}",
-        )
-    Console().print(table)
+    data = Path(sys.argv[1]) if sys.argv[1:] else None
+    cosim = measure_cosim(prepare_experiment(data))
+    montecarlo = measure_montecarlo(data)
+    for name, figure in montecarlo.items():
+        print(f"Monte Carlo, {name}: {figure if isinstance(figure, str) else f'{figure:.3g}'}")
     machine = {
         "processors": os.cpu_count(),
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
-    montecarlo = measure_montecarlo(Path(sys.argv[1]) if sys.argv[1:] else None)
-    for name, figure in montecarlo.items():
-        print(f"Monte Carlo, {name}: {figure if isinstance(figure, str) else f'{figure:.3g}'}")
     path = BUILD / "bench.json"
-    figures = {"cosim": found, "images": n_images, "montecarlo": montecarlo, "machine": machine}
-    path.write_text(json.dumps(figures, indent=2) + "\n")
+    path.write_text(
+        json.dumps({"cosim": cosim, "montecarlo": montecarlo, "machine": machine}, indent=2) + "\n"
+    )
     print(path)
 
 
-def fastest(run: Callable[[], object]) -> float:
-    """Return the shortest of a few times that ``run`` takes [s]."""
-    times = []
+def prepare_experiment(data: Path | None) -> Experiment:
+    """Return `mnist` with the images in ``data``, or `quickstart`."""
+    if data is None:
+        return prepare(load_experiment(find_experiment("quickstart")))
+    overrides = {"images": N_IMAGES, "data": {"kind": "idx", "path": str(data.absolute())}}
+    return prepare(load_experiment(find_experiment("mnist"), overrides))
+
+
+def measure_cosim(experiment: Experiment) -> dict[str, object]:
+    """Return images/s and cycles/s of every way, and the ratios to bare Verilator."""
+    chip = replace(experiment, back_ends={BACK_END: experiment.back_ends[BACK_END]})
+    bundle = generate(chip, FOLDER / "rtl", lambda *_: None)[BACK_END]
+    models = experiment.back_ends[BACK_END].models
+    reference = simulate_mapped(experiment.mapped, experiment.codes, models)
+    few = experiment.codes[:N_IMAGES_ICARUS]
+    n_images = len(experiment.labels)
+
+    def job(name: simulator.SimulatorName, codes=experiment.codes, **changes: object) -> CosimJob:
+        n_steps = len(codes) + experiment.mapped.depth
+        job = cosim_job(experiment, BACK_END, bundle, name, codes, n_steps, guess=reference.answers)
+        return replace(job, **changes)
+
+    jobs = {
+        "compiled": job("verilator", bridge="compiled"),
+        "counting": job("verilator", trace="counts"),
+        "cocotb_verilator": job("verilator", bridge="cocotb"),
+        "cocotb_icarus": job("icarus", codes=few),
+    }
+
+    def run(name: str) -> int:
+        """Simulate in one way; return clock cycles after loading."""
+        return int(run_cosim(jobs[name], FOLDER / name, SIMULATORS, fresh=True).step_cycles[-1])
+
+    builds: list[simulator.SimulatorBuild] = []
+    relax = compiled.relax
+    compiled.relax = lambda design, *rest: builds.append(design) or relax(design, *rest)
+    cycles = {name: run(name) for name in jobs if name != "cocotb_icarus"}  # builds, too
+    compiled.relax = relax
+
+    def bare() -> None:
+        steps = f"+steps={reference.n_steps}"
+        arguments = ["+first_step=0", steps, "+watchdog=100000", "+stall=0", "+blind"]
+        simulator.run_program(builds[0], folder=FOLDER / "compiled", plusargs=arguments)
+
+    ways: dict[str, Callable[[], object]] = {
+        "bare": bare,
+        **{name: lambda name=name: run(name) for name in cycles},
+        "golden": lambda: simulate_mapped(experiment.mapped, experiment.codes, models),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        for name, way in ways.items():
+            times[name].append(seconds(way))
+    run("cocotb_icarus")  # builds
+    icarus_cycles: list[int] = []
+    icarus = seconds(lambda: icarus_cycles.append(run("cocotb_icarus")))
+    cycles |= {"bare": cycles["compiled"]}
+
+    found: dict[str, dict[str, float]] = {}
+    for name, taken in times.items():
+        found[name] = {"images_per_s": n_images / statistics.median(taken)}
+        if name in cycles:
+            found[name]["cycles_per_s"] = cycles[name] / statistics.median(taken)
+        found[name]["time_to_bare"] = statistics.median(
+            one / other for one, other in zip(taken, times["bare"], strict=True)
+        )
+    found["cocotb_icarus"] = {
+        "images_per_s": len(few) / icarus,
+        "cycles_per_s": icarus_cycles[0] / icarus,
+        "time_to_bare": icarus / len(few) * found["bare"]["images_per_s"],
+    }
+    print_table(experiment.config.title, n_images, found)
+    return {
+        **found,
+        "ratio_to_bare": found["compiled"]["time_to_bare"],
+        "counting_to_compiled": statistics.median(
+            one / other for one, other in zip(times["counting"], times["compiled"], strict=True)
+        ),
+        "experiment": experiment.config.name,
+        "images": n_images,
+        "images_icarus": len(few),
+    }
+
+
+def print_table(title: str, n_images: int, found: dict[str, dict[str, float]]) -> None:
+    """Print what was found of every way."""
+    table = Table(
+        title=f"{title}, mixed-signal: {n_images} images ({N_IMAGES_ICARUS} on Icarus), median of {ROUNDS}",
+        title_justify="left",
+    )
+    for heading in ("what", "images/s", "cycles/s", "time to bare"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    labels = {
+        "bare": "bare Verilator",
+        "compiled": "compiled harness",
+        "counting": "compiled harness, counting toggles",
+        "cocotb_verilator": "cocotb, Verilator",
+        "cocotb_icarus": "cocotb, Icarus",
+        "golden": "golden model",
+    }
+    for name, label in labels.items():
+        figures = found[name]
+        table.add_row(
+            label,
+            f"{figures['images_per_s']:,.1f}",
+            f"{figures['cycles_per_s']:,.0f}" if "cycles_per_s" in figures else "",
+            f"{figures['time_to_bare']:.3g}",
+        )
+    Console().print(table)
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """Return how long ``run`` takes [s]."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from . import (
     cosim,
     energy,
     generate,
+    hardware_yield,
     montecarlo,
     report,
     reproduce,
@@ -90,6 +91,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("energy")(energy.energy)
 app.command("characterize")(characterize.characterize)
 app.command("montecarlo")(montecarlo.montecarlo)
+app.command("yield")(hardware_yield.hardware_yield)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("schema")(schema.print_schema)
