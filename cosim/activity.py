@@ -230,7 +230,7 @@ PHASES = ("loading", "moving events", "computing")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StepToggles:
-    """Toggles of every time step by phase and instance, clocks left out.
+    """Toggles of every counted time step by phase and instance, clocks left out.
 
     ``toggles`` is [step, phase, instance], phases as in :data:`PHASES`. Every name of a net counts.
     """
@@ -258,9 +258,9 @@ def read_counts(path: Path) -> Activity:
         else:
             clocks.append(net)
     counts = np.fromfile(path, np.int64)
-    if len(counts) != 2 * (1 + 2 * n_bits):
-        raise ValueError(f"{path}: must hold two counts of {n_bits} bits, got {len(counts)} numbers")
-    (cycles,), toggles, high = np.split(np.diff(counts.reshape(2, -1), axis=0)[0], [1, 1 + n_bits])
+    if len(counts) != 1 + 2 * n_bits:
+        raise ValueError(f"{path}: must hold counts of {n_bits} bits, got {len(counts)} numbers")
+    (cycles,), toggles, high = np.split(counts, [1, 1 + n_bits])
     return Activity(
         cycles=int(cycles),
         clock_period=_HARNESS_PERIOD,

@@ -1,13 +1,13 @@
 // Runs the harness without Python, and counts in every clock cycle which bits of all nets have changed.
 //
 // The model's nets are found through Verilator's tables of public variables. Each cycle, after the rising
-// edge has settled, they are copied into one array and compared with the copy of the cycle before, a word at
-// a time; only words that differ are looked at bit by bit. Clocks, named `clk`, have no bits.
+// edge has settled, they are compared with a copy of them from the cycle before, a block at a time; only
+// words that differ are looked at bit by bit. Nothing is counted before the end of step +count_from=N nor
+// after the last step. Clocks, named `clk`, have no bits.
 //
 // activity.nets: a line per net: first bit, number of bits, instance path, name; separated by tabs.
-// activity.counts: after step +count_from=N and after the last: cycles so far, then toggles of every bit, then the
-// cycles that it was high. activity.steps: for every step and phase the toggles by instance, which are listed
-// in activity.instances. All numbers are int64.
+// activity.counts: cycles, then toggles of every bit, then the cycles that it was high. activity.steps: for
+// every step and phase the toggles by instance, which are listed in activity.instances. All are int64.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -21,8 +21,8 @@
 
 namespace {
 
-constexpr size_t word_size = sizeof(uint64_t);
-constexpr int64_t no_bit = -1;
+constexpr size_t block_size = 128;  // bytes that are compared at once
+constexpr size_t word_size = 8;
 constexpr size_t n_phases = 3;
 
 struct Net {
@@ -42,71 +42,34 @@ const T* harness_value(const char* name) {
 
 class ToggleCounter {
 public:
-    ToggleCounter() {
+    explicit ToggleCounter(uint32_t from) : from_{from} {
         std::vector<Net> nets = all_nets();
         std::FILE* names = std::fopen("activity.nets", "w");
-        size_t n_bytes = 0;
         for (const Net& net : nets) {
-            std::fprintf(names, "%zu\t%zu\t%s\t%s\n", toggles_.size(), net.n_bits, net.path.c_str(), net.name.c_str());
             const size_t first_bit = toggles_.size();
+            std::fprintf(names, "%zu\t%zu\t%s\t%s\n", first_bit, net.n_bits, net.path.c_str(), net.name.c_str());
             toggles_.resize(first_bit + net.n_bits);
             for (size_t byte = 0; byte < net.n_bytes; ++byte) {
-                first_bit_.push_back(8 * byte < net.n_bits ? int64_t(first_bit + 8 * byte) : no_bit);
+                first_bit_.push_back(first_bit + 8 * byte);
                 instance_.push_back(net.instance);
             }
             if (!spans_.empty() && spans_.back().data + spans_.back().n_bytes == net.data)
                 spans_.back().n_bytes += net.n_bytes;
             else
                 spans_.push_back({net.data, net.n_bytes});
-            n_bytes += net.n_bytes;
         }
         std::fclose(names);
         high_.resize(toggles_.size());
-        n_words_ = (n_bytes + word_size - 1) / word_size;
-        first_bit_.resize(n_words_ * word_size, no_bit);
-        instance_.resize(n_words_ * word_size);
-        now_.resize(n_words_ * word_size);
-        last_.resize(n_words_ * word_size);
-        counts_ = std::fopen("activity.counts", "wb");
-        steps_ = std::fopen("activity.steps", "wb");
+        last_.resize(first_bit_.size());
         by_instance_.resize(n_phases * n_instances_);
+        steps_ = std::fopen("activity.steps", "wb");
+        if (step_ == from_) begin();
     }
 
     void sample() {
-        uint8_t* to = now_.data();
-        for (const Span& span : spans_) {
-            std::memcpy(to, span.data, span.n_bytes);
-            to += span.n_bytes;
-        }
-        const size_t phase = std::min<size_t>(*phase_, n_phases - 1);
-        for (size_t word = 0; word < n_words_; ++word) {
-            uint64_t before, after;
-            std::memcpy(&before, &last_[word * word_size], word_size);
-            std::memcpy(&after, &now_[word * word_size], word_size);
-            if (before == after) continue;
-            for (uint64_t changed = before ^ after; changed; changed &= changed - 1) {
-                const int at = __builtin_ctzll(changed);
-                const size_t byte = word * word_size + at / 8;
-                const int64_t bit = first_bit_[byte] + at % 8;
-                ++toggles_[bit];
-                high_[bit] += (after >> at) & 1 ? -n_cycles_ : n_cycles_;
-                ++by_instance_[phase * n_instances_ + instance_[byte]];
-            }
-        }
-        now_.swap(last_);
-        ++n_cycles_;
+        if (counting_) compare();
         if (step_is_over_) end_step();
-        step_is_over_ = *n_steps_done_ != step_;  // counted a cycle later, when a run that stops there ends
-    }
-
-    ~ToggleCounter() {
-        std::fclose(counts_);
-        std::fclose(steps_);
-    }
-
-    void count_from(uint32_t step) {
-        from_ = step;
-        if (step == step_) snapshot();
+        step_is_over_ = *n_steps_done_ != step_;  // a cycle later, when a run that stops there ends
     }
 
 private:
@@ -138,35 +101,82 @@ private:
         return nets;
     }
 
-    void end_step() {
-        std::fwrite(by_instance_.data(), sizeof(int64_t), by_instance_.size(), steps_);
-        std::fill(by_instance_.begin(), by_instance_.end(), 0);
-        step_ = *n_steps_done_;
-        if (step_ == from_ || step_ == *n_steps_) snapshot();
+    // Takes all nets as they are, without counting a change.
+    void begin() {
+        size_t at = 0;
+        for (const Span& span : spans_) {
+            std::memcpy(&last_[at], span.data, span.n_bytes);
+            at += span.n_bytes;
+        }
+        counting_ = true;
     }
 
-    void snapshot() {
-        std::vector<int64_t> high = high_;
+    void compare() {
+        const size_t phase = std::min<size_t>(*phase_, n_phases - 1);
+        size_t at = 0;
+        for (const Span& span : spans_) {
+            for (size_t done = 0; done < span.n_bytes; done += block_size) {
+                const size_t size = std::min(block_size, span.n_bytes - done);
+                if (std::memcmp(span.data + done, &last_[at + done], size) != 0)
+                    count(span.data + done, at + done, size, phase);
+            }
+            at += span.n_bytes;
+        }
+        ++n_cycles_;
+    }
+
+    void count(const uint8_t* now, size_t first, size_t size, size_t phase) {
+        for (size_t byte = 0; byte < size; ++byte) {
+            while (byte + word_size <= size && !std::memcmp(now + byte, &last_[first + byte], word_size))
+                byte += word_size;
+            if (byte == size) return;
+            uint8_t& before = last_[first + byte];
+            for (unsigned changed = before ^ now[byte]; changed; changed &= changed - 1) {
+                const int at = __builtin_ctz(changed);
+                const size_t bit = first_bit_[first + byte] + at;
+                ++toggles_[bit];
+                high_[bit] += now[byte] >> at & 1 ? -n_cycles_ : n_cycles_;
+                ++by_instance_[phase * n_instances_ + instance_[first + byte]];
+            }
+            before = now[byte];
+        }
+    }
+
+    void end_step() {
+        step_ = *n_steps_done_;
+        if (counting_) {
+            std::fwrite(by_instance_.data(), sizeof(int64_t), by_instance_.size(), steps_);
+            std::fill(by_instance_.begin(), by_instance_.end(), 0);
+        }
+        if (step_ == *n_steps_) end();
+        else if (step_ == from_) begin();
+    }
+
+    void end() {
         for (size_t byte = 0; byte < last_.size(); ++byte)
             for (int at = 0; at < 8; ++at)
-                if (last_[byte] >> at & 1) high[first_bit_[byte] + at] += n_cycles_;
-        std::fwrite(&n_cycles_, sizeof n_cycles_, 1, counts_);
-        std::fwrite(toggles_.data(), sizeof(int64_t), toggles_.size(), counts_);
-        std::fwrite(high.data(), sizeof(int64_t), high.size(), counts_);
+                if (last_[byte] >> at & 1) high_[first_bit_[byte] + at] += n_cycles_;
+        std::FILE* counts = std::fopen("activity.counts", "wb");
+        std::fwrite(&n_cycles_, sizeof n_cycles_, 1, counts);
+        std::fwrite(toggles_.data(), sizeof(int64_t), toggles_.size(), counts);
+        std::fwrite(high_.data(), sizeof(int64_t), high_.size(), counts);
+        std::fclose(counts);
+        std::fclose(steps_);
+        counting_ = false;
     }
 
     const uint32_t* n_steps_ = harness_value<uint32_t>("n_steps");
     const uint32_t* n_steps_done_ = harness_value<uint32_t>("n_steps_done");
     const uint8_t* phase_ = harness_value<uint8_t>("phase");
     std::vector<Span> spans_;
-    std::vector<int64_t> first_bit_, toggles_, high_, by_instance_;
-    std::vector<size_t> instance_;
-    std::vector<uint8_t> now_, last_;
-    size_t n_instances_ = 0, n_words_ = 0;
+    std::vector<int64_t> toggles_, high_, by_instance_;
+    std::vector<size_t> first_bit_, instance_;  // of every byte
+    std::vector<uint8_t> last_;
+    size_t n_instances_ = 0;
     int64_t n_cycles_ = 0;
-    uint32_t step_ = *n_steps_done_, from_ = ~0u;
-    bool step_is_over_ = false;
-    std::FILE *counts_, *steps_;
+    uint32_t step_ = *n_steps_done_, from_;
+    bool step_is_over_ = false, counting_ = false;
+    std::FILE* steps_;
 };
 
 }  // namespace
@@ -177,9 +187,9 @@ int main(int argc, char** argv) {
     context.commandArgs(argc, argv);
     Vtop top{&context};
     top.eval();
-    ToggleCounter counter;
     uint32_t from = 0;
-    if (std::sscanf(context.commandArgsPlusMatch("count_from="), "+count_from=%u", &from) == 1) counter.count_from(from);
+    std::sscanf(context.commandArgsPlusMatch("count_from="), "+count_from=%u", &from);
+    ToggleCounter counter{from};
     while (!context.gotFinish()) {
         context.timeInc(half_period);
         top.clk = 1;

@@ -32,12 +32,12 @@ def block_of(instance: InstancePath) -> str:
 def tabulate_toggles(
     steps: StepToggles, counted: range, layers: Mapping[str, int], labels: Sequence[int]
 ) -> ToggleTable:
-    """Return the table of the ``counted`` steps.
+    """Return the table of the ``counted`` steps, those of ``steps``.
 
     ``layers`` are how many steps after the host each tile, by instance name, sees an image; ``labels`` those
     of the images by the step in which they enter.
     """
-    toggles = steps.toggles[counted.start : counted.stop]
+    toggles = steps.toggles
     blocks: dict[str, dict[str, float]] = {}
     by_delay: dict[int, NDArray[np.int64]] = {}
     for index, instance in enumerate(steps.instances):

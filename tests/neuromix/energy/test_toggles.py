@@ -19,10 +19,9 @@ def test_blocks_are_told_by_where_an_instance_is() -> None:
 
 
 def test_toggles_are_averaged_over_inferences_and_given_to_the_image_that_a_layer_sees() -> None:
-    toggles = np.zeros((5, len(PHASES), len(INSTANCES)), np.int64)
-    toggles[0] = 1000  # not counted
-    toggles[1:, 1, 1] = [10, 20, 30, 40]  # the first layer sees images 1 to 4, when they enter
-    toggles[1:, 2, 3] = [1, 2, 3, 4]  # the second sees images 0 to 3
+    toggles = np.zeros((4, len(PHASES), len(INSTANCES)), np.int64)
+    toggles[:, 1, 1] = [10, 20, 30, 40]  # the first layer sees images 1 to 4, when they enter
+    toggles[:, 2, 3] = [1, 2, 3, 4]  # the second sees images 0 to 3
     steps = StepToggles(toggles=toggles, instances=INSTANCES)
     labels = [7, 3, 7, 3, 7]
     table = tabulate_toggles(steps, range(1, 5), {"tile_0_1": 0, "tile_1_1": 1}, labels)
@@ -35,7 +34,7 @@ def test_toggles_are_averaged_over_inferences_and_given_to_the_image_that_a_laye
 
 
 def test_a_class_that_a_layer_has_not_seen_is_left_out() -> None:
-    toggles = np.ones((3, len(PHASES), len(INSTANCES)), np.int64)
+    toggles = np.ones((2, len(PHASES), len(INSTANCES)), np.int64)
     steps = StepToggles(toggles=toggles, instances=INSTANCES)
     table = tabulate_toggles(steps, range(1, 3), {"tile_0_1": 0, "tile_1_1": 1}, [5, 5, 6])
     assert set(table.by_class) == {"5"}
