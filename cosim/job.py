@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,7 +17,7 @@ from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import RtlBundle
 from rtl_gen.fabric.route import Address
-from rtl_gen.host.loader import Access, writes
+from rtl_gen.host.loader import Access, AccessKind
 
 from . import compiled, simulator
 from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
@@ -155,7 +154,7 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
         *([f"+count_from={job.count_from}"] if job.trace == "counts" else []),
     ]
     inputs = [
-        folder / "load.txt",
+        folder / "load.bin",
         folder / "stimulus.bin",
         folder / "arrays.json",
         *folder.glob("draw_*.npz"),
@@ -244,9 +243,7 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
             compiled=job.compiled,
         )
     )
-    accesses = chain(job.calibration, writes(job.load_writes))
-    lines = [f"{kind:x} {address:x} {value:x}\n" for kind, address, value in accesses]
-    (folder / "load.txt").write_text("".join(lines))
+    _accesses(job.calibration, job.load_writes).tofile(folder / "load.bin")
     _beats(job.stimulus, job.n_steps).tofile(folder / "stimulus.bin")
     write_array_jobs(_array_jobs(job), folder)
     return sources
@@ -256,6 +253,15 @@ def _python_sources() -> list[Path]:
     """Return the Python that runs around and inside the simulator: what comes out depends on it, too."""
     packages = [Path(__file__).parent, Path(str(analog_models.__file__)).parent]
     return [path for package in packages for path in sorted(package.rglob("*.py"))]
+
+
+def _accesses(calibration: Sequence[Access], load_writes: Sequence[tuple[int, int]]) -> NDArray[np.uint32]:
+    """Return what the host does before the first step: [access, (kind, address, value)]."""
+    loads = np.zeros((len(load_writes), 3), np.int64)
+    loads[:, 0] = AccessKind.WRITE
+    loads[:, 1:] = np.array(load_writes, np.int64).reshape(-1, 2)
+    before = np.array(calibration, np.int64).reshape(-1, 3)
+    return np.concatenate([before, loads], dtype=">u4", casting="unsafe")
 
 
 def _beats(stimulus: Sequence[ArrayLike], n_steps: int) -> NDArray[np.uint64]:
