@@ -136,8 +136,18 @@ def run_cosim(job: CosimJob, folder: Path, cache: Path, *, fresh: bool = False) 
     """Run ``job`` in ``folder``; simulators are built under ``cache``.
 
     A run that ended there before is not repeated, if nothing about the job has changed, unless ``fresh``.
-    Raises SimulationError or SimulatorNotFoundError; what the simulator wrote stays in ``folder``.
+    Raises SimulationError or SimulatorNotFoundError; what the simulator wrote stays in ``folder``. OSError,
+    as for a full disk, names ``folder`` or a file.
     """
+    try:
+        return _run(job, folder, cache, fresh=fresh)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(f"{folder}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _run(job: CosimJob, folder: Path, cache: Path, *, fresh: bool) -> CosimResult:
     folder.mkdir(parents=True, exist_ok=True)
     sources = _write_inputs(job, folder)
     trace_format, trace = job.trace, folder / f"activity.{job.trace}" if job.trace else None

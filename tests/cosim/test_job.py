@@ -1,5 +1,6 @@
 """Whole chips do exactly what the golden model says, and a run counts only when it is over."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -238,6 +239,25 @@ def test_a_log_without_its_end_is_refused(log: str, job: CosimJob, runs: Runs, t
 def test_lost_events_are_noticed(job: CosimJob, runs: Runs, tmp_path: Path) -> None:
     runs.events = bytes(7)
     with pytest.raises(SimulationError, match=r"sent.bin: must hold 1 events, got 0$"):
+        run_cosim(job, tmp_path, tmp_path)
+    assert not list(tmp_path.glob("result.npz*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device"), "no space left on device"),
+        (OSError("1000 requested and 0 written"), "1000 requested and 0 written"),
+    ],
+)
+def test_a_full_disk_is_named(
+    error: OSError, reason: str, job: CosimJob, runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cosim.job._beats", full)
+    with pytest.raises(OSError, match=f"^{re.escape(str(tmp_path))}: {reason}$"):
         run_cosim(job, tmp_path, tmp_path)
     assert not list(tmp_path.glob("result.npz*"))
 
