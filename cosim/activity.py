@@ -260,7 +260,7 @@ def read_counts(path: Path) -> Activity:
     counts = np.fromfile(path, np.int64)
     if len(counts) != 1 + 2 * n_bits:
         raise ValueError(f"{path}: must hold counts of {n_bits} bits, got {len(counts)} numbers")
-    (cycles,), toggles, high = np.split(counts, [1, 1 + n_bits])
+    cycles, (toggles, high) = counts[0], counts[1:].reshape(-1, 2).T
     return Activity(
         cycles=int(cycles),
         clock_period=_HARNESS_PERIOD,

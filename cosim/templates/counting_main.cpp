@@ -6,7 +6,7 @@
 // after the last step. Clocks, named `clk`, have no bits.
 //
 // activity.nets: a line per net: first bit, number of bits, instance path, name; separated by tabs.
-// activity.counts: cycles, then toggles of every bit, then the cycles that it was high. activity.steps: for
+// activity.counts: cycles, then for every bit its toggles and the cycles that it was high. activity.steps: for
 // every step and phase the toggles by instance, which are listed in activity.instances. All are int64.
 #include <algorithm>
 #include <cstdint>
@@ -24,6 +24,10 @@ namespace {
 constexpr size_t block_size = 128;  // bytes that are compared at once
 constexpr size_t word_size = 8;
 constexpr size_t n_phases = 3;
+
+struct Bit {
+    int64_t toggles, high;
+};
 
 struct Net {
     const uint8_t* data;
@@ -46,9 +50,9 @@ public:
         std::vector<Net> nets = all_nets();
         std::FILE* names = std::fopen("activity.nets", "w");
         for (const Net& net : nets) {
-            const size_t first_bit = toggles_.size();
+            const size_t first_bit = bits_.size();
             std::fprintf(names, "%zu\t%zu\t%s\t%s\n", first_bit, net.n_bits, net.path.c_str(), net.name.c_str());
-            toggles_.resize(first_bit + net.n_bits);
+            bits_.resize(first_bit + net.n_bits);
             for (size_t byte = 0; byte < net.n_bytes; ++byte) {
                 first_bit_.push_back(first_bit + 8 * byte);
                 instance_.push_back(net.instance);
@@ -59,7 +63,6 @@ public:
                 spans_.push_back({net.data, net.n_bytes});
         }
         std::fclose(names);
-        high_.resize(toggles_.size());
         last_.resize(first_bit_.size());
         by_instance_.resize(n_phases * n_instances_);
         steps_ = std::fopen("activity.steps", "wb");
@@ -131,12 +134,13 @@ private:
                 byte += word_size;
             if (byte == size) return;
             uint8_t& before = last_[first + byte];
-            for (unsigned changed = before ^ now[byte]; changed; changed &= changed - 1) {
+            unsigned changed = before ^ now[byte];
+            by_instance_[phase * n_instances_ + instance_[first + byte]] += __builtin_popcount(changed);
+            Bit* bits = &bits_[first_bit_[first + byte]];
+            for (; changed; changed &= changed - 1) {
                 const int at = __builtin_ctz(changed);
-                const size_t bit = first_bit_[first + byte] + at;
-                ++toggles_[bit];
-                high_[bit] += now[byte] >> at & 1 ? -n_cycles_ : n_cycles_;
-                ++by_instance_[phase * n_instances_ + instance_[first + byte]];
+                ++bits[at].toggles;
+                bits[at].high += now[byte] >> at & 1 ? -n_cycles_ : n_cycles_;
             }
             before = now[byte];
         }
@@ -155,11 +159,10 @@ private:
     void end() {
         for (size_t byte = 0; byte < last_.size(); ++byte)
             for (int at = 0; at < 8; ++at)
-                if (last_[byte] >> at & 1) high_[first_bit_[byte] + at] += n_cycles_;
+                if (last_[byte] >> at & 1) bits_[first_bit_[byte] + at].high += n_cycles_;
         std::FILE* counts = std::fopen("activity.counts", "wb");
         std::fwrite(&n_cycles_, sizeof n_cycles_, 1, counts);
-        std::fwrite(toggles_.data(), sizeof(int64_t), toggles_.size(), counts);
-        std::fwrite(high_.data(), sizeof(int64_t), high_.size(), counts);
+        std::fwrite(bits_.data(), sizeof(Bit), bits_.size(), counts);
         std::fclose(counts);
         std::fclose(steps_);
         counting_ = false;
@@ -169,7 +172,8 @@ private:
     const uint32_t* n_steps_done_ = harness_value<uint32_t>("n_steps_done");
     const uint8_t* phase_ = harness_value<uint8_t>("phase");
     std::vector<Span> spans_;
-    std::vector<int64_t> toggles_, high_, by_instance_;
+    std::vector<Bit> bits_;
+    std::vector<int64_t> by_instance_;
     std::vector<size_t> first_bit_, instance_;  // of every byte
     std::vector<uint8_t> last_;
     size_t n_instances_ = 0;
