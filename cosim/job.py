@@ -171,7 +171,7 @@ def _run(job: CosimJob, folder: Path, cache: Path, *, fresh: bool) -> CosimResul
     ]
     key = simulator.content_key(
         [job.simulator, str(trace_format), str(job.compiled), *arguments],
-        [*sources, *sorted(inputs), *_python_sources()],
+        [*sources, *sorted(inputs), *_own_sources()],
     )
     if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
         return result
@@ -259,10 +259,11 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     return sources
 
 
-def _python_sources() -> list[Path]:
-    """Return the Python that runs around and inside the simulator: what comes out depends on it, too."""
+def _own_sources() -> list[Path]:
+    """Return what runs around and inside the simulator, Python and C++: what comes out depends on it, too."""
     packages = [Path(__file__).parent, Path(str(analog_models.__file__)).parent]
-    return [path for package in packages for path in sorted(package.rglob("*.py"))]
+    files = (path for package in packages for path in package.rglob("*") if path.suffix in (".py", ".cpp"))
+    return sorted(files)
 
 
 def _accesses(calibration: Sequence[Access], load_writes: Sequence[tuple[int, int]]) -> NDArray[np.uint32]:
