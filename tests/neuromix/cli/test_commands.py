@@ -127,7 +127,7 @@ def test_generate_says_where_the_verilog_is(neuromix: Neuromix, quick: Path, tmp
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "generate", "cosim", "energy", "montecarlo", "report", "schema", "list"]
+    "command", ["run", "generate", "cosim", "energy", "yield", "montecarlo", "report", "schema", "list"]
 )
 def test_help_says_what_a_command_does_and_shows_defaults(neuromix: Neuromix, command: str) -> None:
     result = neuromix(command, "--help")
@@ -135,7 +135,7 @@ def test_help_says_what_a_command_does_and_shows_defaults(neuromix: Neuromix, co
     text = result.stdout
     assert max(map(len, text.splitlines())) <= 80
     options = re.findall(r"^│ (--[a-z-]+)", text, re.M)
-    common = {"--seed", "--images", "--data", "--build", "--from", "--simulator", "--bridge"}
+    common = {"--seed", "--images", "--data", "--build", "--from", "--simulator", "--bridge", "--window"}
     of_montecarlo = {"--chips", "--limit", "--sweep", "--budget", "--workers", "--scheduler"}
     with_defaults = (common | of_montecarlo) & set(options)
     assert text.count("[default: ") == len(with_defaults)
