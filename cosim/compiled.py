@@ -38,8 +38,8 @@ def relax(
     guess: Mapping[tuple[int, int], Codes],
     folder: Path,
     arguments: Sequence[str],
-) -> int:
-    """Run ``design`` in ``folder`` until the arrays' codes are what their models answer; return the passes.
+) -> None:
+    """Run ``design`` in ``folder`` until the arrays' codes are what their models answer.
 
     Parameters
     ----------
@@ -55,11 +55,9 @@ def relax(
     Raises SimulationError.
     """
     codes = {job.place: guess.get(job.place, np.zeros((0, job.draw.n_neurons), np.int64)) for job in jobs}
-    passes = 0
     while True:
         _write_codes(folder / "codes.bin", jobs, widths, places, codes)
         simulator.run_program(design, folder=folder, plusargs=arguments)
-        passes += 1
         seen = _read_seen(folder / "seen.bin", widths, places)
         rows = read_rows(folder / "weights.txt")
         answers = {
@@ -67,7 +65,7 @@ def relax(
             for job in jobs
         }
         if all(np.array_equal(answers[place], codes[place]) for place in codes):
-            return passes
+            return
         codes = answers
 
 

@@ -70,6 +70,11 @@ class SimulatedRun:
     predictions: NDArray[np.int64]
     latency: NDArray[np.int64]
 
+    @property
+    def name(self) -> str:
+        """What was simulated, and on what."""
+        return f"{self.back_end} on {self.simulator}"
+
 
 def simulated_run(
     mapped: MappedNetwork,
@@ -179,9 +184,8 @@ def _codes(events: EventKeys, place: np.uint64) -> str:
 
 def _origin(mapped: MappedNetwork, event: Event, samples: range) -> str:
     """Say which sample ``event`` belongs to, and which neuron sent it."""
-    populations = list(dict.fromkeys(core.population for core in mapped.cores))
     senders = {HOST: (0, mapped.input_routes)} | {
-        core.position: (1 + populations.index(core.population), core.routes) for core in mapped.cores
+        core.position: (1 + mapped.populations.index(core.population), core.routes) for core in mapped.cores
     }
     source = (event.source_x, event.source_y)
     if source not in senders:

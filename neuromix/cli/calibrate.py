@@ -103,7 +103,7 @@ def calibrate(
         title = f"{config.title}: {chips} chips, {len(labels)} images, integer network {percent(integer)}"
         Console().print(_table(title, found, good))
         print(*agreement_lines([agreement_of(run, len(labels)) for run in outcome.runs]), sep="\n")
-    stop_if_different(outcome)
+    stop_if_different((run.name, run) for run in outcome.runs)
 
 
 def _calibrated(config: ExperimentConfig) -> ExperimentConfig:

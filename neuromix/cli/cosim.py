@@ -74,7 +74,7 @@ def cosim(
         Console().print(_table(outcome, accuracies))
         agreements = [agreement_of(run, len(labels)) for run in outcome.runs]
         print(*agreement_lines(agreements), *outcome.waves.values(), sep="\n")
-    stop_if_different(outcome)
+    stop_if_different((run.name, run) for run in outcome.runs)
 
 
 def _facts(run: SimulatedRun, accuracy: Accuracy) -> dict[str, object]:

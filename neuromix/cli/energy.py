@@ -37,7 +37,7 @@ def energy(
         )
     if as_json:
         print_json({name: report.to_dict() for name, report in outcome.energies.items()})
-        stop_if_different(outcome)
+        stop_if_different((run.name, run) for run in outcome.runs)
         return
     picojoules = {
         name: {key: 1e12 * joules / report.n_inferences for key, joules in report.by_component.items()}
@@ -54,4 +54,4 @@ def energy(
     shares = (f"{100 * report.annotated_share:.1f} %" for report in outcome.energies.values())
     table.add_row("nets counted", *shares)
     Console().print(table)
-    stop_if_different(outcome)
+    stop_if_different((run.name, run) for run in outcome.runs)

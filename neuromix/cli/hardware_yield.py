@@ -15,7 +15,7 @@ from ..experiment import prepare, with_chip
 from ..flow import co_simulate_chips, generate
 from ..report.notation import grouped, percent
 from ..report.summary import Accuracy
-from .console import print_json, progress_report, talk
+from .console import print_json, progress_report
 from .options import (
     DEFAULT_BUILD,
     BridgeName,
@@ -24,18 +24,16 @@ from .options import (
     Experiment,
     Images,
     Json,
+    Limit,
     Seed,
     Simulator,
     read_experiment,
 )
-from .verdict import FAILED
+from .verdict import stop_if_different
 
 __all__ = ["hardware_yield"]
 
 Chips = Annotated[int, typer.Option("--chips", metavar="N", min=1, help="How many chips are simulated.")]
-Limit = Annotated[
-    float, typer.Option("--limit", metavar="X", min=0, max=1, help="Accuracy from which on a chip is good.")
-]
 
 
 def hardware_yield(
@@ -91,7 +89,7 @@ def hardware_yield(
             f"{grouped(sum(run.comparison.events_compared for run in runs.values()))} events compared, "
             f"{grouped(sum(run.comparison.differences for run in runs.values()))} differences"
         )
-    _stop_if_different(runs)
+    stop_if_different(runs.items())
 
 
 def _facts(runs: Sequence[SimulatedRun], labels: NDArray[np.int64], limit: float) -> dict[str, object]:
@@ -126,14 +124,3 @@ def _table(title: str, found: Mapping[str, Mapping[str, object]], limit: float) 
             str(facts["equal_to_golden_model"]),
         )
     return table
-
-
-def _stop_if_different(runs: Mapping[str, SimulatedRun]) -> None:
-    """Say which chips differ from their golden model and exit with FAILED; return if none does."""
-    different = {name: run.comparison for name, run in runs.items() if not run.comparison.equal}
-    for name, comparison in different.items():
-        talk(f"{name}: {comparison.differences} differences in {comparison.events_compared} events")
-        for line in comparison.located:
-            talk(f"  {line}")
-    if different:
-        raise typer.Exit(FAILED)

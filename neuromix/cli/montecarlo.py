@@ -15,14 +15,21 @@ from ..montecarlo.study import SWEPT, Study, parse_sweep, run_study
 from ..report.chips import chips_figure
 from ..report.notation import grouped, percent
 from .console import print_json, progress_report
-from .options import DEFAULT_BUILD, BuildFolder, DataFolder, Experiment, Images, Json, Seed, read_experiment
+from .options import (
+    DEFAULT_BUILD,
+    BuildFolder,
+    DataFolder,
+    Experiment,
+    Images,
+    Json,
+    Limit,
+    Seed,
+    read_experiment,
+)
 
 __all__ = ["montecarlo"]
 
 Chips = Annotated[int, typer.Option("--chips", metavar="N", min=1, help="How many chips are drawn.")]
-Limit = Annotated[
-    float, typer.Option("--limit", metavar="X", min=0, max=1, help="Accuracy from which on a chip is good.")
-]
 Sweeps = Annotated[
     list[str] | None,
     typer.Option(

@@ -23,6 +23,7 @@ __all__ = [
     "FromStep",
     "Images",
     "Json",
+    "Limit",
     "Seed",
     "Simulator",
     "WaveWindow",
@@ -142,6 +143,9 @@ WaveWindow = Annotated[
         help="Time steps that --waves shows; an image enters in each. Asks for waves as well.",
         show_default="the first image on its way through the chip",
     ),
+]
+Limit = Annotated[
+    float, typer.Option("--limit", metavar="X", min=0, max=1, help="Accuracy from which on a chip is good.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 

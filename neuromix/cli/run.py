@@ -44,4 +44,4 @@ def run(
         Console().print(summary_table(report))
         print(*agreement_lines(report.agreements), sep="\n")
         print(outcome.folder / "report.html")
-    stop_if_different(outcome)
+    stop_if_different((run.name, run) for run in outcome.runs)

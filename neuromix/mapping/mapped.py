@@ -101,11 +101,15 @@ class MappedNetwork:
         inputs, flits = zip(*entries, strict=True)
         return np.array(inputs, np.int64), np.array(flits, np.uint64)
 
+    @cached_property
+    def populations(self) -> tuple[str, ...]:
+        """Populations of neurons, in the order in which a sample passes them."""
+        return tuple(dict.fromkeys(core.population for core in self.cores))
+
     @property
     def delays(self) -> dict[str, int]:
         """By the name of its tile, how many time steps after the host a core sees an image."""
-        populations = list(dict.fromkeys(core.population for core in self.cores))
-        return {tile_name(core.position): populations.index(core.population) for core in self.cores}
+        return {tile_name(core.position): self.populations.index(core.population) for core in self.cores}
 
     def engine(self, back_end: str, config: ExperimentConfig) -> EngineParameters:
         """Return the engine of ``back_end`` at this network's core size."""
