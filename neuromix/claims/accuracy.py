@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from os import cpu_count
 from pathlib import Path
@@ -148,11 +147,13 @@ def answer_accuracy(
     results: list[Result] = []
     with ThreadPoolExecutor(cpu_count()) as pool:
         progress(0, len(conditions))
-        quantised = cache(lambda network, bits: _quantised(network, bits))
-        jobs = [
-            pool.submit(_run, condition, quantised, datasets[condition.group], study, seed)
-            for condition in conditions
-        ]
+        tasks: dict[tuple[str, int], Future[_Task]] = {}
+        jobs: list[Future[Result]] = []
+        for condition in conditions:
+            name, bits = condition.network, condition.bits
+            if (name, bits) not in tasks:
+                tasks[name, bits] = pool.submit(_task, name, bits, datasets[condition.group], study)
+            jobs.append(pool.submit(_run, condition, tasks[name, bits], study, seed))
         try:
             for job in jobs:
                 results.append(job.result())
@@ -191,17 +192,11 @@ def neuron_at(condition: Condition) -> MixedSignalNeuronParameters:
 
 
 def _conditions(study: AccuracyStudy, group: NetworkGroup, network: str) -> Iterator[Condition]:
-    """Yield every noise and variation for each full scale; then fewer bits at one full scale.
-
-    Fewer bits are run under what the claims name: the largest noise alone, the least one with variation.
-    """
-    every: list[tuple[float, Variation]] = list(product(study.noise, VARIATIONS))
-    named: list[tuple[float, Variation]] = [(max(study.noise), "none"), (min(study.noise), "global")]
+    """Yield every noise and variation for each full scale; then for fewer bits at one full scale."""
     widest = max(study.bits)
-    points = [(widest, scale, flaws) for scale in study.full_scales for flaws in every]
-    fewer = sorted(set(study.bits) - {widest})
-    points += [(bits, study.bits_full_scale, flaws) for bits in fewer for flaws in named]
-    for bits, full_scale, (noise, variation) in points:
+    points = [(widest, scale) for scale in study.full_scales]
+    points += [(bits, study.bits_full_scale) for bits in sorted(set(study.bits) - {widest})]
+    for (bits, full_scale), noise, variation in product(points, study.noise, VARIATIONS):
         yield Condition(
             group=group,
             network=network,
@@ -212,40 +207,41 @@ def _conditions(study: AccuracyStudy, group: NetworkGroup, network: str) -> Iter
         )
 
 
-def _run(
-    condition: Condition,
-    quantised: Callable[[str, int], QuantizedNetwork],
-    dataset: Dataset,
-    study: AccuracyStudy,
-    seed: int,
-) -> Result:
-    network = quantised(condition.network, condition.bits)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Task:
+    """A quantised network, the test images as its codes, and how many of them the integers get right."""
+
+    network: QuantizedNetwork
+    codes: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    reference_correct: int
+
+
+def _task(name: str, bits: int, dataset: Dataset, study: AccuracyStudy) -> _Task:
+    code_max = (1 << bits) - 1
+    network = quantize(Network.load(_path(name)), weight_max=code_max >> 1, activation_max=code_max)
     n_images = len(dataset.test_labels) if study.images == "all" else study.images
-    codes = to_codes(dataset.test_images[:n_images], condition.code_max)
+    codes = to_codes(dataset.test_images[:n_images], code_max)
     labels = dataset.test_labels[:n_images]
+    correct = int(np.count_nonzero(network.classify(codes) == labels))
+    return _Task(network=network, codes=codes, labels=labels, reference_correct=correct)
+
+
+def _run(condition: Condition, prepared: Future[_Task], study: AccuracyStudy, seed: int) -> Result:
+    task = prepared.result()  # begun before this, so no thread waits for ever
     neuron = neuron_at(condition)
     correct: list[int] = []
     corners = _CORNERS[condition.variation]
     bounds = [study.chips * index // len(corners) for index in range(len(corners) + 1)]
     for name, chips in zip(corners, map(range, bounds[:-1], bounds[1:]), strict=True):
         at_corner = CORNERS[name].design(neuron)
-        found = simulate_chips(network, at_corner, codes, labels, chips=chips, seed=seed)
+        found = simulate_chips(task.network, at_corner, task.codes, task.labels, chips=chips, seed=seed)
         correct += [int(count) for count in found]
     return Result(
         condition=condition,
-        n_images=len(labels),
-        reference_correct=_correct(network, codes, labels),
+        n_images=len(task.labels),
+        reference_correct=task.reference_correct,
         correct=tuple(correct),
-    )
-
-
-def _correct(network: QuantizedNetwork, codes: NDArray[np.uint8], labels: NDArray[np.int64]) -> int:
-    return int(np.count_nonzero(network.classify(codes) == labels))
-
-
-def _quantised(name: str, bits: int) -> QuantizedNetwork:
-    return quantize(
-        Network.load(_path(name)), weight_max=(1 << (bits - 1)) - 1, activation_max=(1 << bits) - 1
     )
 
 
