@@ -114,9 +114,7 @@ def with_chip(experiment: Experiment, seed: int, *, trimmed: bool = True) -> Exp
     One that can be calibrated has the trims that it would find, or none if it is not ``trimmed``. Raises
     ValueError if there is no mixed-signal back end.
     """
-    config, array = experiment.config, experiment.config.back_ends.mixed_signal
-    if array is None:
-        raise ValueError(f"back_ends: must name mixed_signal, got {', '.join(config.back_ends.names)}")
+    config, array = experiment.config, experiment.config.mixed_signal
     array = array.model_copy(update={"calibrate": array.calibrate and trimmed})
     back_ends = BackEnds(mixed_signal=array)
     config = config.model_copy(update={"seed": seed, "back_ends": back_ends})
@@ -146,9 +144,9 @@ def _check_sizes(config: ExperimentConfig, network: Network, dataset: Dataset) -
 
 def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> BackEnd:
     chip = mapped.chip(mapped.engine(name, config))
-    array = config.back_ends.mixed_signal
-    if name != "mixed_signal" or array is None:
+    if name != "mixed_signal":
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
+    array = config.mixed_signal
     evaluation_time = array.settle_cycles / config.chip.clock
     arrays = draw_arrays(mapped, array.neuron, config.seed, evaluation_time)
     plan = plan_calibration(mapped, array.neuron) if array.calibrate else None

@@ -108,11 +108,7 @@ def calibrate(
 
 def _calibrated(config: ExperimentConfig) -> ExperimentConfig:
     """Return the experiment with the mixed-signal back end alone, and with calibration in it."""
-    array = config.back_ends.mixed_signal
-    if array is None:
-        names = ", ".join(config.back_ends.names)
-        raise ValueError(f"{config.name}: back_ends must have mixed_signal to be calibrated, got {names}")
-    back_ends = BackEnds(mixed_signal=array.model_copy(update={"calibrate": True}))
+    back_ends = BackEnds(mixed_signal=config.mixed_signal.model_copy(update={"calibrate": True}))
     return config.model_copy(update={"name": f"{config.name}-calibrated", "back_ends": back_ends})
 
 

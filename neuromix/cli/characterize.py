@@ -71,10 +71,7 @@ def characterize(
     name, parameters = DEFAULT_NAME, MixedSignalNeuronParameters()
     if experiment is not None:
         config = read_experiment(experiment)
-        if config.back_ends.mixed_signal is None:
-            named = ", ".join(config.back_ends.names)
-            raise ValueError(f"{experiment}: back_ends must name mixed_signal, got {named}")
-        name, parameters = config.name, config.back_ends.mixed_signal.neuron
+        name, parameters = config.name, config.mixed_signal.neuron
     conditions = [
         Condition(corner_name=corner, celsius=celsius)
         for corner in _words("corners", corners)

@@ -54,9 +54,7 @@ def hardware_yield(
     and with its trims in the trim registers.
     """
     config = read_experiment(experiment, seed=seed, images=images, data=data, bridge=bridge)
-    if config.back_ends.mixed_signal is None:
-        raise ValueError(f"back_ends: must name mixed_signal, got {', '.join(config.back_ends.names)}")
-    states = ("untrimmed", "trimmed") if config.back_ends.mixed_signal.calibrate else ("untrimmed",)
+    states = ("untrimmed", "trimmed") if config.mixed_signal.calibrate else ("untrimmed",)
     folder = build / config.name / "yield"
     with progress_report() as progress:
         prepared = with_chip(prepare(config), config.seed)

@@ -78,8 +78,7 @@ def montecarlo(
     """Draw many chips: accuracy, yield at a limit, and what each flaw of the analog neurons costs."""
     sweeps = [parse_sweep(text) for text in sweep or ()]
     config = read_experiment(experiment, seed=seed, images=images, data=data)
-    if config.back_ends.mixed_signal is None:
-        raise ValueError(f"back_ends: must name mixed_signal, got {', '.join(config.back_ends.names)}")
+    neuron = config.mixed_signal.neuron
     ready = prepare(config)
     folder = build / config.name / "montecarlo"
     with progress_report() as progress:
@@ -91,7 +90,7 @@ def montecarlo(
                 seed=config.seed,
                 mapped=ready.mapped if exact else None,
             ),
-            config.back_ends.mixed_signal.neuron,
+            neuron,
             n_chips=chips,
             limit=limit,
             sweeps=sweeps,

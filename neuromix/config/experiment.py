@@ -304,3 +304,11 @@ class ExperimentConfig(Section):
     back_ends: BackEnds
     cosim: CosimConfig = Field(default_factory=CosimConfig)
     energy: EnergyConfig = Field(default_factory=EnergyConfig)
+
+    @property
+    def mixed_signal(self) -> MixedSignalBackEnd:
+        """The mixed-signal back end. Raises ValueError if there is none."""
+        if self.back_ends.mixed_signal is None:
+            names = ", ".join(self.back_ends.names)
+            raise ValueError(f"{self.name}: back_ends must name mixed_signal, got {names}")
+        return self.back_ends.mixed_signal

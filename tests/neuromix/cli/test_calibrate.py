@@ -42,4 +42,4 @@ def test_an_experiment_without_analog_neurons_is_refused(
     digital.write_text(tiny.read_text().replace(", mixed_signal: {}", ""))
     result = neuromix("calibrate", digital, "--build", tmp_path / "build")
     assert result.exit_code == 2
-    assert result.stderr == "tiny: back_ends must have mixed_signal to be calibrated, got parallel, serial\n"
+    assert result.stderr == "tiny: back_ends must name mixed_signal, got parallel, serial\n"

@@ -110,7 +110,7 @@ def test_experiment_without_an_analog_neuron_is_refused(
 ) -> None:
     result = neuromix("characterize", quick, "--build", tmp_path)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == f"{quick}: back_ends must name mixed_signal, got serial\n"
+    assert result.stderr == "tiny: back_ends must name mixed_signal, got serial\n"
 
 
 def test_missing_ngspice_is_named(

@@ -81,4 +81,4 @@ def test_experiment_without_analog_neurons_is_refused(
 ) -> None:
     result = neuromix(*arguments(quick, tmp_path))
     assert result.exit_code == 2
-    assert result.stderr == "back_ends: must name mixed_signal, got serial\n"
+    assert result.stderr == "tiny: back_ends must name mixed_signal, got serial\n"

@@ -76,4 +76,4 @@ def test_trims_are_in_the_registers(
 
 def test_an_experiment_without_analog_neurons_is_refused(neuromix: Neuromix, quick: Path) -> None:
     result = neuromix("yield", quick)
-    assert (result.exit_code, result.stderr) == (2, "back_ends: must name mixed_signal, got serial\n")
+    assert (result.exit_code, result.stderr) == (2, "tiny: back_ends must name mixed_signal, got serial\n")
