@@ -9,7 +9,8 @@ All readers give the same names and the same numbers for the same run. What they
 - Verilator writes aliases (a port and the net connected to it) as nets of their own. They stay: whoever
   prices toggles knows from the netlist which names are one net.
 - Both end at the last change: Icarus also writes when the run ended, Verilator does not.
-- What the program counts has one window and no dump. It samples once per cycle, when all has settled.
+- What the program counts has one window and no dump. It samples once per cycle, when all has settled. It may
+  be told which names to count, because a wire need not be looked at under all of them.
 - Neither writes memories of more than 32 rows; smaller ones only Verilator does, as nets ``memory[row]``.
 """
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 __all__ = [
     "PHASES",
     "Activity",
+    "CountedNet",
     "InstancePath",
     "StepToggles",
     "compare",
@@ -228,11 +230,26 @@ PHASES = ("loading", "moving events", "computing")
 """What the chip does in a cycle: the host loads it, events move and arrive, or some core computes."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CountedNet:
+    """A name to count, in one instance of a module; whoever names it must name it in all of them.
+
+    ``by_step`` has a 1 for every bit that counts by time step as well: a wire with several names should under
+    one of them.
+    """
+
+    module: str
+    instance: InstancePath
+    name: str
+    by_step: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StepToggles:
     """Toggles of every counted time step by phase and instance, clocks left out.
 
-    ``toggles`` is [step, phase, instance], phases as in :data:`PHASES`. Every name of a net counts.
+    ``toggles`` is [step, phase, instance], phases as in :data:`PHASES`. Bits count as every
+    :class:`CountedNet` says, or else under every name.
     """
 
     toggles: NDArray[np.int64]
@@ -243,7 +260,7 @@ class StepToggles:
 
 
 def read_counts(path: Path) -> Activity:
-    """Return what was counted into ``path`` (``activity.counts``); the clock is added.
+    """Return what was counted into ``path`` (``activity.counts``); clocks that were named are added.
 
     Raises ValueError for a file that breaks off.
     """

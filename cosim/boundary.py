@@ -22,6 +22,7 @@ from rtl_gen.emit import Port
 from rtl_gen.fabric.route import Address
 from rtl_gen.formats import EventFormat
 
+from .activity import CountedNet
 from .events import KEY_WIDTHS
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
     "VOLTAGES",
     "array_path",
     "array_view",
-    "every_signal",
+    "counted_signals",
     "public_signals",
     "render_harness",
 ]
@@ -148,9 +149,15 @@ def _flit(event_format: EventFormat) -> dict[str, int]:
     }
 
 
-def every_signal(path: Path) -> Path:
-    """Write to ``path`` that Verilator shall keep every signal where it can be read; return ``path``."""
-    path.write_text('`verilator_config\npublic_flat_rd -module "*" -var "*"\n')
+def counted_signals(nets: Sequence[CountedNet], path: Path) -> Path:
+    """Write Verilator's list of the signals that the counting program reads; return ``path``.
+
+    Of the chip these are ``nets``, or all if there are none.
+    """
+    signals = dict.fromkeys((net.module, net.name) for net in nets) or {("*", "*"): None}
+    signals |= dict.fromkeys(("harness", name) for name in ("n_steps", "n_steps_done", "phase"))
+    lines = [f'public_flat_rd -module "{module}" -var "{name}"' for module, name in signals]
+    path.write_text("\n".join(["`verilator_config", *lines, ""]))
     return path
 
 

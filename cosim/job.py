@@ -20,8 +20,9 @@ from rtl_gen.fabric.route import Address
 from rtl_gen.host.loader import Access, AccessKind
 
 from . import compiled, simulator
+from .activity import CountedNet
 from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
-from .boundary import array_view, every_signal, public_signals, render_harness
+from .boundary import array_view, counted_signals, public_signals, render_harness
 from .events import EventKeys
 from .simulator import SimulationError, SimulatorName, TraceFormat
 from .waves import WAVES_FILE, escape_names
@@ -33,6 +34,9 @@ BRIDGES: tuple[Bridge, ...] = get_args(Bridge)
 
 _RESULT = "result.npz"
 """What a finished run leaves; written last."""
+
+_COUNTED = "counted.nets"
+"""What the counting program reads: a line per net with its path, its name and its bits that count by step."""
 
 _EVENT_LOGS = ("sent.bin", "received.bin")
 
@@ -79,6 +83,8 @@ class CosimJob:
     trace :
         What is written of the nets of the chip: its waveform from reset on, or ``counts``, toggles and times
         high from the end of step ``count_from`` on, for which Verilator must do without a calibration.
+    counted :
+        The names that are counted then; without any, every name is, which takes three times as long.
     waves_from :
         Ask, instead, for ``waves.vcd``, with all nets and the analog arrays' voltages, from this step on.
     """
@@ -98,6 +104,7 @@ class CosimJob:
     guess: Mapping[Address, NDArray[np.int64]] = field(default_factory=dict)
     first_step: int = 0
     count_from: int = 0
+    counted: Sequence[CountedNet] = ()
     waves_from: int | None = None
 
     @property
@@ -167,6 +174,7 @@ def _run(job: CosimJob, folder: Path, cache: Path, *, fresh: bool) -> CosimResul
         folder / "load.bin",
         folder / "stimulus.bin",
         folder / "arrays.json",
+        *([folder / _COUNTED] if job.trace == "counts" else []),
         *folder.glob("draw_*.npz"),
     ]
     key = simulator.content_key(
@@ -202,8 +210,8 @@ def _simulate(
     if job.compiled:
         engine = job.chip.tile.core.engine
         if job.trace == "counts":
-            every = every_signal(folder / "public.vlt")
-            design = build(main=compiled.COUNTING_MAIN, public=every, trace=job.trace)
+            counted = counted_signals(job.counted, folder / "public.vlt")
+            design = build(main=compiled.COUNTING_MAIN, public=counted, trace=job.trace)
         else:
             design = build(main=compiled.MAIN)
         if isinstance(engine, AnalogArrayParameters):
@@ -256,6 +264,12 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     _accesses(job.calibration, job.load_writes).tofile(folder / "load.bin")
     _beats(job.stimulus, job.n_steps).tofile(folder / "stimulus.bin")
     write_array_jobs(_array_jobs(job), folder)
+    if job.trace == "counts":
+        paths = ["".join(f".{part}" for part in net.instance) for net in job.counted]
+        lines = [
+            f"{path}\t{net.name}\t{net.by_step:x}\n" for path, net in zip(paths, job.counted, strict=True)
+        ]
+        (folder / _COUNTED).write_text("".join(lines))
     return sources
 
 

@@ -146,8 +146,6 @@ class _Program(_WheelVerilator):
         for word, n_words in unused:
             at = verilate.index(word)
             del verilate[at : at + n_words]
-        if self._public is not None:  # every net is kept: more to compile, and runs that count are short
-            make = ["OPT_FAST=-O1" if word.startswith("OPT_FAST=") else word for word in make]
         is_main = [word.endswith("verilator.cpp") for word in verilate]
         verilate[is_main.index(True)] = str(self._main)
         return [verilate, make]

@@ -40,9 +40,9 @@ from .agreement import SimulatedRun, joined, simulated_run
 from .calibration import read_trims, trim_words
 from .config import ExperimentConfig
 from .energy.estimate import EnergyReport, estimate_energy
-from .energy.netlist import find_yosys, read_inventory
+from .energy.netlist import Inventory, find_yosys, read_inventory
 from .energy.prices import PriceTable, load_table
-from .energy.toggles import tabulate_toggles
+from .energy.toggles import choose_nets, tabulate_toggles
 from .experiment import BackEnd, Experiment, Part, prepare
 from .mapping import MappedNetwork, Position
 from .reference import ReferenceRun, simulate_mapped
@@ -403,7 +403,7 @@ def estimate(
 
     steady = range(mapped.depth, n_images + mapped.depth)
 
-    def traced(name: str, n_steps: int) -> Path:
+    def traced(name: str, n_steps: int, inventory: Inventory) -> Path:
         back_end = experiment.back_ends[name]
         reference = simulate_mapped(mapped, codes, back_end.models)
         job = cosim_job(
@@ -416,7 +416,8 @@ def estimate(
             trace="counts" if simulator == "verilator" else "vcd",
             guess=reference.answers,
         )
-        job = replace(job, count_from=steady.start)
+        if job.trace == "counts":
+            job = replace(job, count_from=steady.start, counted=choose_nets(inventory))
         result = run_cosim(job, folder / name / f"steps-{n_steps}", cache, fresh=fresh)
         if agreeing:
             _check_traced(reference, result, n_steps, f"{name}: traced run on {simulator}")
@@ -425,12 +426,13 @@ def estimate(
         return result.trace
 
     def price(name: str) -> EnergyReport:
-        whole = traced(name, steady.stop)
+        inventory = read_inventory([*bundles[name].sources, *bundles[name].stubs], CHIP_MODULE)
+        whole = traced(name, steady.stop, inventory)
         if simulator == "icarus":
-            before = read_vcd(traced(name, steady.start), CHIP_MODULE)
+            before = read_vcd(traced(name, steady.start, inventory), CHIP_MODULE)
             activity = read_vcd(whole, CHIP_MODULE).since(before)
-            return _price(experiment, name, bundles[name], activity, codes, n_images, table)
-        report = _price(experiment, name, bundles[name], read_counts(whole), codes, n_images, table)
+            return _price(experiment, name, inventory, activity, codes, n_images, table)
+        report = _price(experiment, name, inventory, read_counts(whole), codes, n_images, table)
         labels = experiment.labels[wanted].tolist()
         return replace(
             report, toggle_table=tabulate_toggles(read_steps(whole), steady, mapped.delays, labels)
@@ -616,7 +618,7 @@ def _check_trims(experiment: Experiment, back_end: str, result: CosimResult, wha
 def _price(
     experiment: Experiment,
     name: str,
-    bundle: RtlBundle,
+    inventory: Inventory,
     activity: Activity,
     codes: NDArray[np.uint8],
     n_images: int,
@@ -649,7 +651,7 @@ def _price(
                 analog[item] = analog.get(item, 0.0) + joules
     return estimate_energy(
         activity,
-        read_inventory([*bundle.sources, *bundle.stubs], CHIP_MODULE),
+        inventory,
         table,
         clock_hz=config.chip.clock,
         supply=config.energy.supply,

@@ -33,9 +33,12 @@ from rich.table import Table
 from cosim import compiled, simulator
 from cosim.job import CosimJob, run_cosim
 from neuromix.config import find_experiment, load_experiment
+from neuromix.energy.netlist import read_inventory
+from neuromix.energy.toggles import choose_nets
 from neuromix.experiment import Experiment, prepare
 from neuromix.flow import cosim_job, generate
 from neuromix.reference import simulate_mapped
+from rtl_gen.emit import CHIP_MODULE
 
 BUILD = Path("build")
 FOLDER, SIMULATORS = BUILD / "bench", BUILD / "simulators"
@@ -78,6 +81,7 @@ def measure_cosim(experiment: Experiment) -> dict[str, object]:
     bundle = generate(chip, FOLDER / "rtl", lambda *_: None)[BACK_END]
     models = experiment.back_ends[BACK_END].models
     reference = simulate_mapped(experiment.mapped, experiment.codes, models)
+    nets = choose_nets(read_inventory([*bundle.sources, *bundle.stubs], CHIP_MODULE))
     few = experiment.codes[:N_IMAGES_ICARUS]
     n_images = len(experiment.labels)
 
@@ -88,7 +92,7 @@ def measure_cosim(experiment: Experiment) -> dict[str, object]:
 
     jobs = {
         "compiled": job("verilator", bridge="compiled"),
-        "counting": job("verilator", trace="counts"),
+        "counting": job("verilator", trace="counts", counted=nets),
         "cocotb_verilator": job("verilator", bridge="cocotb"),
         "cocotb_icarus": job("icarus", codes=few),
     }

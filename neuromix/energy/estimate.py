@@ -223,7 +223,6 @@ def estimate_energy(
     for name, energy in (analog_energy or {}).items():
         items.append(EnergyItem(instance=(), component=f"analog_{name}", energy=energy))
 
-    counted = (inventory.net_class >= 0) & (inventory.net_class != NET_CLASSES.index("clock"))
     return EnergyReport(
         table=table.name,
         clock_hz=clock_hz,
@@ -234,10 +233,10 @@ def estimate_energy(
         n_macs=n_macs,
         n_sops=n_sops,
         items=tuple(items),
-        n_nets=int(counted.sum()),
-        n_annotated=int((counted & nets.annotated).sum()),
+        n_nets=int(inventory.priced.sum()),
+        n_annotated=int((inventory.priced & nets.annotated).sum()),
         toggles_by_class={
-            name: int(nets.toggles[counted & (inventory.net_class == index)].sum())
+            name: int(nets.toggles[inventory.priced & (inventory.net_class == index)].sum())
             for index, name in enumerate(NET_CLASSES)
             if name != "clock"
         },
@@ -288,8 +287,8 @@ def _toggle_items(nets: _Nets, inventory: Inventory, table: PriceTable) -> Itera
         toggles = nets.toggles[inventory.charge_net[charged]] * inventory.charge_weight[charged]
         weighted = np.bincount(inventory.charge_instance[charged], toggles, n_instances)
         yield from _items(inventory, _COMPONENTS[name], weighted * price)
-    wired = (inventory.net_class >= 0) & (inventory.net_class != NET_CLASSES.index("clock"))
-    toggles = np.bincount(inventory.net_instance[wired], nets.toggles[wired], n_instances)
+    driver = inventory.net_instance[inventory.priced]
+    toggles = np.bincount(driver, nets.toggles[inventory.priced], n_instances)
     yield from _items(inventory, "wires", toggles * table.price("wire"))
 
 

@@ -84,6 +84,8 @@ class Inventory:
     ----------
     instances
         Path of every instance that is not a macro, the chip itself (the empty path) first.
+    modules
+        Module of every instance, macros included.
     names
         Net of every bit of a named wire, least significant bit first.
     net_class, net_instance
@@ -97,6 +99,7 @@ class Inventory:
     """
 
     instances: tuple[InstancePath, ...]
+    modules: Mapping[InstancePath, str]
     names: Mapping[tuple[InstancePath, str], NDArray[np.int64]]
     net_class: NDArray[np.int64]
     net_instance: NDArray[np.int64]
@@ -108,6 +111,12 @@ class Inventory:
     clocked: NDArray[np.int64]
     memories: tuple[Memory, ...]
     register_files: tuple[RegisterFile, ...]
+
+    @cached_property
+    def priced(self) -> NDArray[np.bool_]:
+        """For each net whether its toggles have a price: it counts and is no clock."""
+        priced: NDArray[np.bool_] = (self.net_class >= 0) & (self.net_class != _CLOCK)
+        return priced
 
     @property
     def n_nets(self) -> int:
@@ -290,6 +299,7 @@ class _Walk:
         self._modules = modules
         self._same_as = [0, 1]  # union-find over nets; the constants stay roots
         self._instances: list[InstancePath] = []
+        self._module_of: dict[InstancePath, str] = {}
         self._names: dict[tuple[InstancePath, str], list[int]] = {}
         self._cells: list[tuple[int, _Cell]] = []
         self._choices: list[tuple[int, int]] = []  # data input and output of every multiplexer bit
@@ -334,6 +344,7 @@ class _Walk:
                 leaking[instance][kind] = leaking[instance].get(kind, 0) + count
         return Inventory(
             instances=tuple(self._instances),
+            modules=self._module_of,
             names={net: root[bits] for net, bits in self._names.items()},
             net_class=net_class,
             net_instance=net_instance,
@@ -376,6 +387,7 @@ class _Walk:
         module = self._modules[module_name]
         instance = len(self._instances)
         self._instances.append(path)
+        self._module_of[path] = module_name
         local: dict[int, int] = {}
 
         def net(bit: int | str) -> int:
@@ -452,6 +464,7 @@ class _Walk:
 
     def _macro(self, kind: str, pins: Mapping[str, list[int]], instance: int, path: InstancePath) -> None:
         ports = self._modules[kind]["ports"]
+        self._module_of[path] = kind
         for pin, bits in pins.items():
             self._names[path, pin] = bits
         size = re.fullmatch(r"sram_(\d+)x(\d+)", kind)

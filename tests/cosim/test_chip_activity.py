@@ -1,5 +1,7 @@
 """Toggles of a whole chip: Icarus, Verilator and the counting program count the same."""
 
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +12,13 @@ import pytest
 
 from cosim.activity import PHASES, compare, read_counts, read_saif, read_steps, read_vcd
 from cosim.job import run_cosim
-from cosim.simulator import SimulatorName, TraceFormat, find_simulator
+from cosim.simulator import SimulationError, SimulatorName, TraceFormat, find_simulator
+from neuromix.energy.estimate import estimate_energy
+from neuromix.energy.netlist import read_inventory
+from neuromix.energy.prices import load_table
+from neuromix.energy.toggles import choose_nets
 from rtl_gen.chip import ChipParameters
-from rtl_gen.emit import RtlBundle
+from rtl_gen.emit import CHIP_MODULE, RtlBundle
 from rtl_gen.host.loader import Access, AccessKind
 from testbenches.chip_bench import ChipCase, chip_case
 
@@ -24,7 +30,7 @@ def traced(emitted: Emitted, test_folder: Path, simulators: Path) -> Callable[..
     """Run ``case``; return what was written of its nets."""
 
     def run(
-        case: ChipCase, simulator: SimulatorName, trace: TraceFormat, n_steps: int, **changes: int
+        case: ChipCase, simulator: SimulatorName, trace: TraceFormat, n_steps: int, **changes: Any
     ) -> Path:
         find_simulator(simulator)
         job = case.job(emitted(case.chip), simulator, n_steps=n_steps, trace=trace, **changes)
@@ -82,6 +88,45 @@ def test_every_way_to_count_gives_the_same_toggles_on_every_net(traced: Callable
     for instance, toggles in zip(steps.instances, by_step.tolist(), strict=True):
         nets = [bits for (place, name), bits in counted.index.items() if place == instance and name != "clk"]
         assert toggles == sum(int(counted.toggles[bits].sum()) for bits in nets), instance
+
+
+@pytest.mark.cosim
+@pytest.mark.verilator
+@pytest.mark.yosys
+@pytest.mark.skipif(shutil.which("yosys") is None, reason="yosys: program must be on the PATH, got none")
+def test_few_names_give_the_toggles_of_every_priced_net(
+    traced: Callable[..., Path], emitted: Emitted
+) -> None:
+    case = chip_case("serial_4_lanes")
+    n_filling, n_steps = case.mapped.depth, len(case.codes)
+    saif = read_saif(traced(case, "verilator", "saif", n_steps), "chip").since(
+        read_saif(traced(case, "verilator", "saif", n_filling), "chip")
+    )
+    inventory = read_inventory(emitted(case.chip).sources, CHIP_MODULE)
+    nets = choose_nets(inventory)
+    path = traced(case, "verilator", "counts", n_steps, count_from=n_filling, counted=nets)
+    counted = read_counts(path)
+    assert len(counted.index) == len(nets) < len(saif.index) / 2
+    for net, bits in counted.index.items():
+        np.testing.assert_array_equal(counted.toggles[bits], saif.toggles[saif.index[net]], str(net))
+
+    few, all_names = (
+        estimate_energy(
+            activity, inventory, load_table("ptm65-gp"), clock_hz=100e6, n_inferences=1, n_macs=1, n_sops=1
+        )
+        for activity in (counted, saif)
+    )
+    assert few.n_annotated == all_names.n_annotated == sum(net.by_step.bit_count() for net in nets)
+    assert few.toggles_by_class == all_names.toggles_by_class
+    assert few.accesses == pytest.approx(all_names.accesses, abs=1)  # a SAIF ends up to a cycle early
+    steps = read_steps(path)
+    assert steps.toggles.sum() == few.toggles > 1e5, "by step a net counts once"
+
+    misplaced = replace(nets[0], instance=("tile_9_9",))
+    with pytest.raises(
+        SimulationError, match=re.escape(f"no such net to count: .tile_9_9\t{nets[0].name}\n")
+    ):
+        traced(case, "verilator", "counts", 1, counted=[*nets, misplaced])
 
 
 @pytest.mark.cosim

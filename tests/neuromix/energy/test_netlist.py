@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cosim.activity import CountedNet
 from neuromix.energy.netlist import Inventory, YosysNotFoundError, read_inventory
+from neuromix.energy.toggles import choose_nets
 
 Read = Callable[[str], Inventory]
 
@@ -93,6 +95,30 @@ def test_a_net_counts_once_under_all_its_names(read: Read) -> None:
     assert names[(), "high"].tolist() == [1], "a net tied in a child must be the constant 1"
     assert inventory.n_nets == 4 + 4 + 4 + 1  # in, out, copy, clk
     assert inventory.net_instance[names[(), "out"]].tolist() == [1] * 4, "the flip-flops are in the child"
+
+
+def test_every_priced_net_is_counted_under_one_name_where_it_is_driven(read: Read) -> None:
+    inventory = read("""
+        module child(input clk, input [3:0] d, output [3:0] q, output [7:0] wide);
+          reg [3:0] state;
+          always @(posedge clk) state <= d;
+          assign q = state;
+          assign wide = {d[1:0], {2{state[3]}}, state};
+        endmodule
+        module chip(input clk, input [3:0] in, output [3:0] out, output [7:0] wide);
+          wire [3:0] between, unread;
+          child first(.clk(clk), .d(in), .q(between));
+          child second(.clk(clk), .d(between), .q(out), .wide(wide));
+          assign unread = ~out;
+        endmodule
+    """)
+    assert set(choose_nets(inventory)) == {
+        CountedNet(module="chip", instance=(), name="in", by_step=0b1111),
+        *(
+            CountedNet(module="child", instance=(name,), name="wide", by_step=0b1111)
+            for name in ("first", "second")
+        ),
+    }
 
 
 def test_wires_inside_a_selector_are_part_of_it(read: Read) -> None:
