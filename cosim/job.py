@@ -84,7 +84,7 @@ class CosimJob:
         What is written of the nets of the chip: its waveform from reset on, or ``counts``, toggles and times
         high from the end of step ``count_from`` on, for which Verilator must do without a calibration.
     counted :
-        The names that are counted then; without any, every name is, which takes three times as long.
+        The names that are counted then; without any, every name is, which takes more than twice as long.
     waves_from :
         Ask, instead, for ``waves.vcd``, with all nets and the analog arrays' voltages, from this step on.
     """

@@ -8,7 +8,7 @@ clock starts:
   keeps nothing of what the arrays see. No Python runs.
 - compiled: a whole run, as `neuromix cosim` does it: inputs are written, the harness runs, the arrays' models
   answer what was seen, events are read.
-- counting: the same, and every toggle of every net is counted.
+- counting: the same, and every toggle of every net is counted, under one name of each.
 - cocotb on Verilator and on Icarus: Python is woken in every time step.
 
 They take turns, and medians of the ratios of a round count, so that what else the machine does meets all of
