@@ -41,14 +41,16 @@ def convert_sar(
     level: NDArray[np.float64], bit_error: NDArray[np.float64], code_max: int
 ) -> NDArray[np.int64]:
     """Return the codes of ``level[step, post]`` [LSB]; bit k weighs ``2^k (1 + bit_error[post, k])``."""
-    codes = np.zeros(level.shape, dtype=np.int64)
+    n_bits = decisions(code_max)
+    steps = np.exp2(np.arange(n_bits)) * (1 + bit_error[:, :n_bits])
+    kept = np.zeros((n_bits, *level.shape), dtype=bool)
     reached = np.full(level.shape, -0.5)
-    for bit in reversed(range(decisions(code_max))):
-        trial = reached + 2.0**bit * (1 + bit_error[:, bit])
-        kept = level >= trial
-        reached = np.where(kept, trial, reached)
-        codes |= kept.astype(np.int64) << bit
-    return np.minimum(codes, code_max)
+    for bit in reversed(range(n_bits)):
+        trial = reached + steps[:, bit]
+        np.greater_equal(level, trial, out=kept[bit])
+        np.copyto(reached, trial, where=kept[bit])
+    codes: NDArray[np.int64] = np.packbits(kept, axis=0, bitorder="little")[0].astype(np.int64)
+    return np.minimum(codes, code_max, out=codes)
 
 
 def convert_ramp(

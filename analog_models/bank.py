@@ -23,7 +23,7 @@ from .mdac import (
     effective_weights,
     sum_products,
 )
-from .noise import step_normals
+from .noise import DrawnAhead, step_normals
 
 if TYPE_CHECKING:
     from .neuron import MixedSignalNeuronParameters
@@ -104,6 +104,7 @@ class MixedSignalNeuronBank:
         shape = (self.n_neurons, self.n_axons)
         codes = checked_codes(_WHERE, "weights", weights, -WEIGHT_MAX, WEIGHT_MAX, shape)
         self._magnitudes = np.abs(codes.astype(np.int64))
+        self._loads = self._magnitudes.astype(np.float64)
         self._weights = effective_weights(codes, draw.bit_error)
         unit_variance = np.rint(parameters.cell.weight_variance(1.0) * _FLICKER_GRID)
         self._flicker_units = unit_variance[self._magnitudes]
@@ -123,6 +124,13 @@ class MixedSignalNeuronBank:
         self._loading = parameters.output_conductance * self._step_gain * self._lsb
         self._draw = draw
         self._trim(offset_trim, gain_trim)
+        seed, n_neurons = self._noise_seed, self.n_neurons
+        decades = n_decades(parameters.step_rate, parameters.flicker_floor)
+        self._fast = DrawnAhead(lambda first, count: step_normals(seed, first, count, n_neurons))
+        self._slow = DrawnAhead(lambda first, count: drift_normals(seed, first, count, n_neurons, decades))
+        self._converter = DrawnAhead(
+            lambda first, count: step_normals(seed, first, count, n_neurons, stream=1)
+        )
 
     @property
     def offset(self) -> NDArray[np.float64]:
@@ -159,7 +167,7 @@ class MixedSignalNeuronBank:
         first_step = checked_whole(_WHERE, "first_step", first_step, 0, _STEP_MAX)
         level = sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain
         if self._loading:
-            level /= 1 + self._loading * sum_products(inputs, self._magnitudes.astype(np.float64))
+            level /= 1 + self._loading * sum_products(inputs, self._loads)
         level += self._offset
         self._add_noise(level, inputs, first_step)
         activated = saturate(level, self.parameters.linear_range / self._lsb)
@@ -181,19 +189,17 @@ class MixedSignalNeuronBank:
         white = p.noise_variance / self._lsb**2 + p.ladder_noise_variance(self.n_axons) * self._step_gain**2
         fast = np.sqrt(white + fast_band * (pair + cells))
         if np.any(fast):
-            level += fast * step_normals(self._noise_seed, first_step, *level.shape)
+            level += fast * self._fast(first_step, len(level))
         slow = np.sqrt(slow_band * (pair + cells))
         if np.any(slow):
-            decades = n_decades(p.step_rate, p.flicker_floor)
-            n_steps, n_neurons = level.shape
-            level += slow * drift_normals(self._noise_seed, first_step, n_steps, n_neurons, decades)
+            level += slow * self._slow(first_step, len(level))
 
     def _convert(self, level: NDArray[np.float64], first_step: int) -> NDArray[np.int64]:
         p, draw = self.parameters, self._draw
         level = level + draw.adc_offset / self._lsb
         noise = p.adc_factor * p.adc_noise / self._lsb
         if noise:
-            level += noise * step_normals(self._noise_seed, first_step, *level.shape, stream=1)
+            level += noise * self._converter(first_step, len(level))
         if not p.adc_factor:
             return adc.convert(level, self._code_max)
         if p.adc_kind == "ramp":

@@ -1,14 +1,19 @@
 """Thermal noise of a sampled node, drawn so that every time step can be asked for by its number."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.constants import Boltzmann
 from scipy.special import ndtri
 
-__all__ = ["WORDS_PER_BLOCK", "mirror_noise_factor", "step_normals", "thermal_variance"]
+__all__ = ["WORDS_PER_BLOCK", "DrawnAhead", "mirror_noise_factor", "step_normals", "thermal_variance"]
 
 WORDS_PER_BLOCK = 4
 """64-bit words that Philox makes from one value of its counter."""
+
+_AHEAD = 64
+"""Steps that are drawn at a time, for who asks for them one by one."""
 
 
 def thermal_variance(capacitance: float, noise_factor: float, temperature: float) -> float:
@@ -55,3 +60,26 @@ def step_normals(
     uniform = ((words >> np.uint64(12)) + 0.5) * 2.0**-52  # 52 bits and a half: exact, never 0 or 1
     normals: NDArray[np.float64] = ndtri(uniform)
     return normals
+
+
+class DrawnAhead:
+    """Deviates ``[step, post]`` that ``draw(first_step, n_steps)`` gives, the same for a step in any batch.
+
+    Who asks for one step after the other, as a simulation does, gets them from a batch that is drawn when
+    the first of them is asked for: a draw takes as long for one step as for many. Not to be written to.
+    """
+
+    def __init__(self, draw: Callable[[int, int], NDArray[np.float64]]) -> None:
+        self._draw = draw
+        self._drawn = (0, np.zeros((0, 0)))  # first step, deviates
+        self._next_step = -1
+
+    def __call__(self, first_step: int, n_steps: int) -> NDArray[np.float64]:
+        """Return the deviates of ``n_steps`` time steps from ``first_step`` on."""
+        follows, self._next_step = first_step == self._next_step, first_step + n_steps
+        start, drawn = self._drawn
+        if not start <= first_step <= self._next_step <= start + len(drawn):
+            start, drawn = first_step, self._draw(first_step, max(n_steps, _AHEAD if follows else 0))
+            if follows:
+                self._drawn = start, drawn
+        return drawn[first_step - start : first_step - start + n_steps]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Literal, get_args
 
 import jinja2
 
@@ -26,8 +27,10 @@ from .activity import CountedNet
 from .events import KEY_WIDTHS
 
 __all__ = [
+    "BRIDGES",
     "SEEN",
     "VOLTAGES",
+    "Bridge",
     "array_path",
     "array_view",
     "counted_signals",
@@ -35,8 +38,16 @@ __all__ = [
     "render_harness",
 ]
 
+Bridge = Literal["compiled", "cocotb", "stock"]
+"""How a simulator meets the models of the arrays; see :class:`cosim.job.CosimJob`."""
+
+BRIDGES: tuple[Bridge, ...] = get_args(Bridge)
+
 SEEN = ("input_codes", "offset_trims", "gain_trims", "gain", "shift")
-"""What an array's model sees of the digital side, by name of the array's ports."""
+"""What an array's model sees of the digital side, by name of the array's ports.
+
+The harness also has them as one bus per array, ``seen``, the first lowest, gain and shift in 32 bits each.
+"""
 
 VOLTAGES = ("node_voltage", "adc_voltage")
 """What the waves show of every neuron of an array [V], as an evaluation names it."""
@@ -103,13 +114,14 @@ def render_harness(
     *,
     dump: bool = False,
     waves: str | None = None,
-    compiled: bool = False,
+    bridge: Bridge = "stock",
 ) -> str:
     """Return the Verilog module ``harness`` for a chip with these ports.
 
     ``dump`` makes it write ``activity.vcd`` of the chip; ``waves`` names the VCD that it writes of all nets
-    from step ``+waves`` on. One to be ``compiled`` has the clock as its port, reads the arrays' codes from a
-    file and writes what the arrays see to another, where Python is woken otherwise.
+    from step ``+waves`` on. With the ``stock`` bridge it has the clock itself, otherwise as its port. If
+    ``compiled``, it reads the arrays' codes from a file and writes what the arrays see to another, where
+    Python is woken otherwise.
     """
     tiles = [_Tile(x, y) for x, y in chip.tile_addresses]
     engine = chip.tile.core.engine
@@ -122,8 +134,9 @@ def render_harness(
         convert_cycles=array.convert_cycles if array else 0,
         dump=dump,
         waves=waves,
-        compiled=compiled,
+        bridge=bridge,
         seen=SEEN,
+        seen_width=sum(array.array_ports[name][1] for name in SEEN[:3]) + 64 if array else 0,
         keys=KEY_WIDTHS,
         flit=_flit(chip.event_format),
     )
@@ -164,15 +177,17 @@ def counted_signals(nets: Sequence[CountedNet], path: Path) -> Path:
 def public_signals(chip: ChipParameters, path: Path) -> Path:
     """Write Verilator's list of the signals that Python touches; return ``path``.
 
-    All are in the harness, but for the voltages of an :func:`array_view` that has them.
+    All are in the harness, but for the voltages of an :func:`array_view` that has them. What Python only
+    reads is not writable: Verilator would compute all that hangs on it once more in every evaluation.
     """
     lines = ["`verilator_config"]
-    names = ["rst", "wake", "done", "hung", "refused", "loading", "n_steps_done", "n_loads"]
+    read = ["rst", "calls", "done", "hung", "refused", "loading", "n_steps_done", "n_loads"]
     engine = chip.tile.core.engine
     if isinstance(engine, AnalogArrayParameters):
         lines += [f'public_flat_rw -module "{engine.array_module}" -var "{name}_*"' for name in VOLTAGES]
         for x, y in chip.tile_addresses:
-            names += [f"{name}_{x}_{y}" for name in (*SEEN, "output_codes")]
-    lines += [f'public_flat_rw -module "harness" -var "{name}"' for name in names]
+            read.append(f"seen_{x}_{y}")
+            lines.append(f'public_flat_rw -module "harness" -var "output_codes_{x}_{y}"')
+    lines += [f'public_flat_rd -module "harness" -var "{name}"' for name in read]
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,15 +21,15 @@ from rtl_gen.host.loader import Access, AccessKind
 from . import compiled, simulator
 from .activity import CountedNet
 from .arrays import JOB_VARIABLE, ArrayJob, write_array_jobs
-from .boundary import array_view, counted_signals, public_signals, render_harness
+from .boundary import Bridge, array_view, counted_signals, public_signals, render_harness
 from .events import EventKeys
 from .simulator import SimulationError, SimulatorName, TraceFormat
 from .waves import WAVES_FILE, escape_names
 
-__all__ = ["BRIDGES", "AnalogArrays", "Bridge", "CosimJob", "CosimResult", "run_cosim"]
+__all__ = ["AnalogArrays", "CosimJob", "CosimResult", "run_cosim"]
 
-Bridge = Literal["compiled", "cocotb"]
-BRIDGES: tuple[Bridge, ...] = get_args(Bridge)
+_COCOTB_MAIN = Path(__file__).parent / "templates" / "cocotb_main.cpp"
+"""The main function of Verilator's program under cocotb."""
 
 _RESULT = "result.npz"
 """What a finished run leaves; written last."""
@@ -75,8 +74,9 @@ class CosimJob:
     stall :
         Both event streams of the host pause in a cycle with probability ``stall / 256``.
     bridge :
-        How Verilator meets the arrays: under ``cocotb``, with Python woken once per step, or as a
-        ``compiled`` program that meets them once per run; see :mod:`cosim.compiled`. Icarus uses cocotb.
+        How Verilator meets the arrays: as a ``compiled`` program that meets them once per run, see
+        :mod:`cosim.compiled`; under ``cocotb``, with Python woken once per step and the clock in a C++ main
+        of ours; or with cocotb's ``stock`` main and the clock in Verilog, the reference.
     guess :
         Codes ``[step, neuron]`` that the arrays may answer. A good guess saves time; results do not depend
         on it.
@@ -108,11 +108,15 @@ class CosimJob:
     waves_from: int | None = None
 
     @property
-    def compiled(self) -> bool:
-        """Whether the harness runs without Python: not if it dumps, or answers steer its length."""
-        dumps = self.trace in ("vcd", "saif") or self.waves_from is not None
-        playable = self.simulator == "verilator" and not self.calibration and not dumps
-        return playable and (self.bridge == "compiled" or self.trace == "counts")
+    def bridge_taken(self) -> Bridge:
+        """The bridge, or the fastest one that can do this run.
+
+        Icarus and dumps have only the stock one; a calibration, whose length its answers steer, needs Python.
+        """
+        if self.simulator == "icarus" or self.trace in ("vcd", "saif") or self.waves_from is not None:
+            return "stock"
+        bridge = "compiled" if self.trace == "counts" else self.bridge
+        return "cocotb" if bridge == "compiled" and self.calibration else bridge
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,7 +164,7 @@ def _run(job: CosimJob, folder: Path, cache: Path, *, fresh: bool) -> CosimResul
     trace_format, trace = job.trace, folder / f"activity.{job.trace}" if job.trace else None
     if job.waves_from is not None:
         trace_format, trace = "vcd", folder / WAVES_FILE
-    if job.trace == "counts" and not job.compiled:
+    if job.trace == "counts" and job.bridge_taken != "compiled":
         raise ValueError("co-simulation: counts must be of Verilator, without calibration")
     arguments = [
         f"+first_step={job.first_step}",
@@ -178,7 +182,7 @@ def _run(job: CosimJob, folder: Path, cache: Path, *, fresh: bool) -> CosimResul
         *folder.glob("draw_*.npz"),
     ]
     key = simulator.content_key(
-        [job.simulator, str(trace_format), str(job.compiled), *arguments],
+        [job.simulator, str(trace_format), job.bridge_taken, *arguments],
         [*sources, *sorted(inputs), *_own_sources()],
     )
     if not fresh and (trace is None or trace.is_file()) and (result := _saved(folder / _RESULT, key, trace)):
@@ -207,13 +211,13 @@ def _simulate(
     trace: Path | None,
 ) -> None:
     build = partial(simulator.build, job.simulator, sources=sources, top="harness", cache=cache)
-    if job.compiled:
+    if job.bridge_taken == "compiled":
         engine = job.chip.tile.core.engine
         if job.trace == "counts":
             counted = counted_signals(job.counted, folder / "public.vlt")
-            design = build(main=compiled.COUNTING_MAIN, public=counted, trace=job.trace)
+            design = build(main=compiled.COUNTING_MAIN, public=counted, trace=job.trace, alone=True)
         else:
-            design = build(main=compiled.MAIN)
+            design = build(main=compiled.MAIN, alone=True)
         if isinstance(engine, AnalogArrayParameters):
             widths = {name: width for name, (_, width) in engine.array_ports.items()}
             places = job.chip.tile_addresses
@@ -223,10 +227,15 @@ def _simulate(
         return
     touched = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
     simulator.run(
-        build(public=touched, trace=trace_format),
+        build(
+            public=touched, trace=trace_format, main=_COCOTB_MAIN if job.bridge_taken == "cocotb" else None
+        ),
         test_module="cosim.driver",
         folder=folder,
-        environment={JOB_VARIABLE: str(folder.resolve())},
+        environment={
+            JOB_VARIABLE: str(folder.resolve()),
+            "OPENBLAS_NUM_THREADS": "1",  # products for one step are small, and jobs run side by side
+        },
         plusargs=arguments,
         trace_file=trace.resolve() if trace and job.waves_from is None else None,
     )
@@ -258,7 +267,7 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
             job.bundle.ports,
             dump=job.trace == "vcd" and job.simulator == "icarus" and job.waves_from is None,
             waves=None if job.waves_from is None else WAVES_FILE,
-            compiled=job.compiled,
+            bridge=job.bridge_taken,
         )
     )
     _accesses(job.calibration, job.load_writes).tofile(folder / "load.bin")

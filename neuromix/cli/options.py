@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cosim.job import BRIDGES, Bridge
+from cosim.boundary import BRIDGES, Bridge
 from cosim.simulator import SIMULATORS, SimulatorName
 from cosim.waves import Window
 

@@ -49,7 +49,7 @@ NETWORKS = _PRODUCT / "experiments" / "networks"
 PRICE_TABLES = _PRODUCT / "energy" / "tables"
 
 Simulator = Literal["verilator", "icarus"]
-Bridge = Literal["compiled", "cocotb"]
+Bridge = Literal["compiled", "cocotb", "stock"]
 Whole = Annotated[int, Strict()]
 
 
@@ -245,7 +245,8 @@ class CosimConfig(Section):
     bridge: Bridge = Field(
         default="compiled",
         description="How Verilator meets the analog arrays: `compiled` with whole runs, no Python beside it; "
-        "`cocotb` with Python woken in every step. Icarus runs under cocotb.",
+        "`cocotb` with Python woken in every step, `stock` the same with nothing but what cocotb brings, as "
+        "on Icarus.",
     )
     images_per_part: Whole = Field(
         default=1000,

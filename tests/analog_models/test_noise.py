@@ -3,7 +3,7 @@ import time
 import numpy as np
 import pytest
 
-from analog_models.noise import mirror_noise_factor, step_normals, thermal_variance
+from analog_models.noise import DrawnAhead, mirror_noise_factor, step_normals, thermal_variance
 
 STANDARD_ERRORS = 5  # of a sample deviation sigma / sqrt(2 n), of a mean or correlation 1 / sqrt(n)
 
@@ -67,3 +67,24 @@ def test_streams_are_independent_and_the_first_is_the_default() -> None:
     )
     np.testing.assert_array_equal(plain, first)
     assert abs(np.mean(plain * second)) < 5 / np.sqrt(n)  # five standard errors of a correlation
+
+
+def test_what_is_drawn_ahead_is_what_each_step_has() -> None:
+    draws: list[int] = []
+
+    def draw(first_step: int, n_steps: int) -> np.ndarray:
+        draws.append(n_steps)
+        return step_normals(7, first_step, n_steps, 5)
+
+    ahead = DrawnAhead(draw)
+    expected = step_normals(7, 0, 1000, 5)
+    for first, count in [(step, 1) for step in range(300)] + [
+        (300, 40),
+        (340, 500),
+        (3, 1),
+        (900, 2),
+        (4, 1),
+    ]:
+        np.testing.assert_array_equal(ahead(first, count), expected[first : first + count])
+    assert len(draws) < 20, "one by one costs a draw each"
+    assert draws[0] == 1, "whoever asks once need not pay for more"

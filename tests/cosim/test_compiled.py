@@ -1,4 +1,4 @@
-"""The compiled harness does what the one under cocotb does, whatever it is told to expect of the arrays."""
+"""All bridges do the same, and the compiled one whatever it is told to expect of the arrays."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from cosim import simulator
-from cosim.job import BRIDGES, CosimResult
+from cosim.boundary import BRIDGES, Bridge
+from cosim.job import CosimResult
 from cosim.simulator import SimulationError
 from neuromix.mapping import Position
 from neuromix.reference import simulate_mapped
@@ -62,11 +63,14 @@ def assert_same(one: CosimResult, other: CosimResult) -> None:
 
 
 @pytest.mark.parametrize("stall", [0, 128])
-def test_events_and_cycles_are_those_under_cocotb_whatever_the_guess(
+def test_events_and_cycles_are_those_of_the_stock_bridge_whatever_the_guess(
     stall: int, play: Play, passes: list[Path]
 ) -> None:
     case = chip_case("mixed_signal")
-    expected = play(case, "verilator", "cocotb", stall=stall)
+    expected = play(case, "verilator", "stock", stall=stall, bridge="stock")
+    under_cocotb = play(case, "verilator", "cocotb", stall=stall, bridge="cocotb")
+    assert under_cocotb.comparison.equal, under_cocotb.comparison.located
+    assert_same(under_cocotb.result, expected.result)
     assert not passes
     depth = case.mapped.depth
     for name, guess in guesses(case).items():
@@ -84,6 +88,7 @@ def test_a_digital_chip_needs_one_pass(play: Play, passes: list[Path]) -> None:
     played = play(chip_case("parallel"), "verilator", bridge="compiled")
     assert played.comparison.equal, played.comparison.located
     assert len(passes) == 1
+    assert_same(play(chip_case("parallel"), "verilator", "cocotb").result, played.result)
 
 
 def test_noise_is_that_of_the_steps_asked_for(play: Play) -> None:
@@ -99,25 +104,29 @@ def test_trims_reach_the_arrays(play: Play) -> None:
     rng = np.random.default_rng(5)
     case = chip_case("mixed_signal")
     trims = {core.position: rng.integers(-128, 128, (4, 2)) for core in case.mapped.cores}
-    played = play(replace(case, trims=trims), "verilator", bridge="compiled")
-    assert played.comparison.equal, played.comparison.located
+    for bridge in BRIDGES:
+        played = play(replace(case, trims=trims), "verilator", bridge, bridge=bridge)
+        assert played.comparison.equal, played.comparison.located
 
 
-def test_what_cannot_be_played_runs_under_cocotb(emitted: Callable[[ChipParameters], RtlBundle]) -> None:
+def test_a_run_takes_the_fastest_bridge_that_can_do_it(
+    emitted: Callable[[ChipParameters], RtlBundle],
+) -> None:
     case = chip_case("mixed_signal")
-    job = case.job(emitted(case.chip), "verilator", bridge="compiled")
-    assert job.compiled
+    job = case.job(emitted(case.chip), "verilator")
     write = Access(AccessKind.WRITE, 0, 0)
-    for change in (
-        {"calibration": [write]},
-        {"trace": "saif"},
-        {"simulator": "icarus"},
-        {"bridge": "cocotb"},
-    ):
-        assert not replace(job, **change).compiled, change
+    for bridge in BRIDGES:
+        asked = replace(job, bridge=bridge)
+        assert asked.bridge_taken == bridge
+        for change in ({"trace": "saif"}, {"trace": "vcd"}, {"waves_from": 0}, {"simulator": "icarus"}):
+            assert replace(asked, **change).bridge_taken == "stock", change
+        assert replace(asked, trace="counts").bridge_taken == "compiled"
+        assert replace(asked, calibration=[write]).bridge_taken == (
+            "stock" if bridge == "stock" else "cocotb"
+        )
 
 
-def test_a_faulty_chip_does_the_same_under_cocotb(
+def test_a_faulty_chip_does_the_same_by_every_bridge(
     play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The models answer what the arrays of the faulty chip see, not what they should see."""
@@ -127,19 +136,20 @@ def test_a_faulty_chip_does_the_same_under_cocotb(
     bundle = emit_chip(case.chip, tmp_path)
     guess = case.reference().answers
     compiled = play(case, "verilator", "compiled", bundle=bundle, bridge="compiled", guess=guess)
-    cocotb = play(case, "verilator", "cocotb", bundle=bundle)
     assert compiled.comparison.differences > 0
-    assert_same(compiled.result, cocotb.result)
+    for bridge in ("cocotb", "stock"):
+        assert_same(compiled.result, play(case, "verilator", bridge, bundle=bundle, bridge=bridge).result)
 
 
+@pytest.mark.parametrize("bridge", ["compiled", "cocotb"])
 def test_the_watchdog_names_the_step_that_does_not_end(
-    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bridge: Bridge, play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = chip_case("parallel")
     faulty = mutant(chip, "barrier.idle.eq(idle)", "barrier.idle.eq(idle & (egress.steps != 3))")
     monkeypatch.setattr("rtl_gen.chip.Chip", faulty.Chip)
     with pytest.raises(SimulationError) as caught:
-        play(case, "verilator", bundle=emit_chip(case.chip, tmp_path), watchdog=500, bridge="compiled")
+        play(case, "verilator", bundle=emit_chip(case.chip, tmp_path), watchdog=500, bridge=bridge)
     assert "step 3 did not end within 500 cycles" in str(caught.value)
     assert "tile (0, 1): busy 0, core busy 0, router idle 1" in str(caught.value)
 

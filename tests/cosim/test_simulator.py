@@ -78,6 +78,22 @@ def test_other_content_is_another_build(source: Path, cache: Path) -> None:
     assert len(folders(cache)) == 2
 
 
+@pytest.mark.verilator
+def test_another_main_is_another_build(
+    source: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cosim.simulator.Verilator.build", lambda *_, **__: None)
+    main = tmp_path / "main.cpp"
+    built = set()
+    for text in ("int main() {}", "int main() { return 0; }"):
+        main.write_text(text)
+        for alone in (False, True):
+            design = build("verilator", sources=[source], top="counter", cache=cache, main=main, alone=alone)
+            built.add(design.folder)
+    built.add(build("verilator", sources=[source], top="counter", cache=cache).folder)
+    assert len(built) == 5
+
+
 def test_keys_tell_words_files_and_their_limits_apart(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_text("one")
