@@ -19,8 +19,17 @@ whose weight is 0 goes to vdd, or the division would change.
 - ``segmented``: 7 mirrors of 16 LSB with switches as above; one more feeds 16 units with a common source.
 - ``m2m``: one mirror of 128 LSB feeds the ladder; in a leg the upper of the two units is the switch.
 
-``c2c`` has no netlist: its wires float and carry charge, a few fF that would drown in the gates of the pair,
-so the cell needs a buffer that no parameter describes.
+``c2c`` has capacitors instead: the input is a voltage, ``supply`` at code 256. A leg's plate goes to it or to
+ground, a reset discharges the ladder's nodes, and what comes to the end of the ladder is read by a buffer::
+
+    axon ──┬── leg of bit k, C ──┬── 2C ── next bit
+    gnd ───┘                     └── line reset
+    end of the ladder ── ideal buffer ── load resistor ── wire p or wire n; the other wire's buffer is at rest
+
+The buffer is ideal, because no parameter describes one: a controlled source E without noise, input charge or
+supply current. Its gain is not 1 but what the numpy model has between ladder and node: ``supply`` becomes
+``node_full_scale``. The model knows no switches, so they are ideal too; those of the reset are behind a
+stated resistor, :data:`SWITCH_RESISTANCE`, which makes their kT/C. There are no parasitic capacitances.
 """
 
 import math
@@ -35,14 +44,17 @@ from ..device import thermal_voltage
 from ..mdac import INPUT_LEVELS, LOW_BITS, MAGNITUDE_BITS, WEIGHT_MAX
 from ..neuron import MixedSignalNeuronParameters
 
-__all__ = ["BUILT_IN_CARD", "Card", "SpiceCell", "spice_netlist"]
+__all__ = ["BUILT_IN_CARD", "SWITCH_RESISTANCE", "Card", "SpiceCell", "spice_netlist"]
 
 _SWITCH = "w=0.2u l=0.2u"
 """Switches and resets [A]: long enough to leak little, wide enough to act as cascodes of the mirrors."""
 
 
-_DIVIDED_BITS = {"full_binary": 0, "segmented": LOW_BITS, "m2m": MAGNITUDE_BITS}
-"""How many of the lower bits share a divided current, for each topology that has a netlist."""
+SWITCH_RESISTANCE = 1e5
+"""Of a reset switch of a capacitor ladder [ohm]: 0.2 ns with 2 fF; its kT/C does not depend on it [A]."""
+
+_DIVIDED_BITS = {"full_binary": 0, "segmented": LOW_BITS, "m2m": MAGNITUDE_BITS, "c2c": 0}
+"""How many of the lower bits share a divided current."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,25 +74,25 @@ BUILT_IN_CARD = Card(path=Path(__file__).parent / "cards" / "generic65.lib", nmo
 class SpiceCell:
     """Sizes of the cell that follow from the parameters of the neuron.
 
-    Raises ValueError for a neuron that has no such circuit: a C-2C ladder, infinite degeneration, an input
-    diode below 1 unit.
+    Raises ValueError for a neuron that has no such circuit: infinite degeneration, an input diode below 1
+    unit.
     """
 
     parameters: MixedSignalNeuronParameters
 
     def __post_init__(self) -> None:
-        if self.parameters.topology not in _DIVIDED_BITS:
-            raise ValueError(
-                f"spice cell: topology must be one of {', '.join(_DIVIDED_BITS)}, "
-                f"got {self.parameters.topology!r}"
-            )
         if not math.isfinite(self.parameters.degeneration):
             raise ValueError("spice cell: degeneration must be finite, got inf: no pair is perfectly linear")
-        if self.n_diode_units < 1:
+        if not self.is_charge and self.n_diode_units < 1:
             raise ValueError(
                 f"spice cell: input_current must be at least half of a mirror's, "
                 f"{self.mirror_current:g} A, got {self.parameters.input_current:g} A"
             )
+
+    @property
+    def is_charge(self) -> bool:
+        """Whether the cell is a ladder of capacitors: its input is a voltage, and it has to be reset."""
+        return self.parameters.cell.is_charge
 
     @property
     def mirror_current(self) -> float:
@@ -94,7 +106,12 @@ class SpiceCell:
 
     @property
     def full_scale_current(self) -> float:
-        """Current of the cell at full-scale input and the largest weight [A]; the diode has whole units."""
+        """Current of the cell at full-scale input and the largest weight [A]; the diode has whole units.
+
+        Capacitors give none; the load behind their buffer is as if they did.
+        """
+        if self.is_charge:
+            return self.parameters.unit_current * WEIGHT_MAX
         lsb = self.parameters.input_current / self.n_diode_units / self.parameters.cell.gate_lsbs
         return lsb * WEIGHT_MAX
 
@@ -105,7 +122,12 @@ class SpiceCell:
 
     @property
     def gates(self) -> tuple[str, ...]:
-        """Ports that select the weight, in the netlist's order: to wire p, to wire n, drains."""
+        """Ports that select the weight, in the netlist's order: to wire p, to wire n, drains.
+
+        Of capacitors: a leg to the input, to ground, the ladder to wire p, to wire n.
+        """
+        if self.is_charge:
+            return (*(f"{way}{k}" for way in "ig" for k in range(MAGNITUDE_BITS)), "plus", "minus")
         wires = [f"{wire}{k}" for wire in "pn" for k in range(MAGNITUDE_BITS)]
         drains = [*(f"d{k}" for k in range(self.n_divided_bits)), "rest"] if self.n_divided_bits else []
         return (*wires, *drains)
@@ -114,6 +136,9 @@ class SpiceCell:
         """Return which of ``gates`` are at vdd for ``weight``; all others are at ground."""
         magnitude = abs(weight)
         bits = {k for k in range(MAGNITUDE_BITS) if magnitude >> k & 1}
+        if self.is_charge:
+            legs = (f"{'i' if k in bits else 'g'}{k}" for k in range(MAGNITUDE_BITS))
+            return frozenset({*legs, "plus" if weight > 0 else "minus"})
         divided = set(range(self.n_divided_bits))
         drains = {*(f"d{k}" for k in divided - bits), "rest"} if bits & divided else set()
         return frozenset({f"{'p' if weight > 0 else 'n'}{k}" for k in bits} | drains)
@@ -122,6 +147,11 @@ class SpiceCell:
     def load_resistance(self) -> float:
         """Resistor from each wire to the supply [ohm]."""
         return self.parameters.node_full_scale / self.full_scale_current
+
+    @property
+    def node_time_constant(self) -> float:
+        """Of the summing node with its two loads [s]."""
+        return 2 * self.load_resistance * self.parameters.node_capacitance
 
     @property
     def bridge_resistance(self) -> float:
@@ -133,9 +163,34 @@ class SpiceCell:
         gm = p.pair_current / (2 * p.process.slope_factor * thermal_voltage(p.temperature))
         return 2 * (p.degeneration - 1) / gm
 
+    @property
+    def ladder_end(self) -> str:
+        """Node inside the netlist at which a ladder of capacitors ends, in front of its buffer."""
+        return f"t{MAGNITUDE_BITS - 1}"
+
+    @property
+    def buffer_gain(self) -> float:
+        """Volts of the node per volt at the end of a capacitor ladder, at most 127/128 of the supply."""
+        p = self.parameters
+        return p.node_full_scale / p.supply * (WEIGHT_MAX + 1) / WEIGHT_MAX
+
     def input_current(self, code: float) -> float:
         """Return the current of the input DAC [A] at ``code``."""
         return self.parameters.input_current * code / INPUT_LEVELS
+
+    def input_dac(self, axon: str = "axon") -> str:
+        """Return the ideal input DAC of node ``axon``: the voltage of node ``code`` is the code.
+
+        A current for transistors. For capacitors a voltage, whose charge the supply brings and never gets
+        back.
+        """
+        if not self.is_charge:
+            return f"gin_{axon} vdd {axon} code 0 {self.input_current(1):.9g}\n"
+        return (
+            f"ein_{axon} in_{axon} 0 code 0 {self.parameters.supply / INPUT_LEVELS:.9g}\n"
+            f"vin_{axon} in_{axon} {axon} 0\n"
+            f"bin_{axon} vdd 0 i=max(i(vin_{axon}),0)\n"
+        )
 
 
 def spice_netlist(
@@ -149,70 +204,37 @@ def spice_netlist(
 
     Ports: ``vdd axon p n outp outn bias reset reset_b`` and :attr:`SpiceCell.gates`: for each bit k ``p<k>``
     and ``n<k>``, the gates of the switches to wire p and wire n; where bits are divided also ``d<k>``, of the
-    units that drain bit k to vdd, and ``rest``, of the unit that no bit uses. ``bias`` takes half the tail
-    current, from a reference that all neurons share. ``reset`` discharges the axon line, ``reset_b`` low ties
-    both wires to vdd.
+    units that drain bit k to vdd, and ``rest``, of the unit that no bit uses. Of capacitors ``i<k>`` and
+    ``g<k>``, leg k to the input and to ground, ``plus`` and ``minus``. ``bias`` takes half the tail current,
+    from a reference that all neurons share. ``reset`` discharges the axon line, or the ladder of capacitors,
+    whose input must be 0 meanwhile; ``reset_b`` low ties both wires to vdd.
 
     ``corner`` shifts all transistors, n and p alike. ``unit_shifts`` are threshold shifts [V] and relative
-    errors of the current factor, ``[unit]``, one for each of the 127 mirror units, bit 0 first; each unit
-    then is a transistor of its own. Without, the units of a bit are one transistor of multiplicity ``2^k``.
-    Raises ValueError for shifts of a cell that is not full binary.
+    errors of the current factor, ``[unit]``, one for each unit in the order of ``Topology.devices``; each
+    unit then is a transistor of its own. Without, the units of a device are one transistor with a
+    multiplicity. Of capacitors the second is the error of the capacitance, and the first is not used.
+    Raises ValueError for shifts of another number of units.
     """
     p = cell.parameters
-    if unit_shifts is not None and p.topology != "full_binary":
-        raise ValueError(f"spice netlist: unit_shifts must be None for topology {p.topology}, got some")
-    unit = f"w={p.unit_width:.6g} l={p.unit_length:.6g}"
+    if unit_shifts is not None and any(len(shifts) != p.cell.n_units for shifts in unit_shifts):
+        raise ValueError(
+            f"spice netlist: unit_shifts must be for {p.cell.n_units} units of topology {p.topology}, "
+            f"got {', '.join(str(len(shifts)) for shifts in unit_shifts)}"
+        )
     pair = f"w={p.pair_width:.6g} l={p.pair_length:.6g}"
-    divided = cell.n_divided_bits
-
-    def mos(
-        name: str, nodes: str, size: str, *, channel: str = "n", extra: tuple[float, float] = (0, 0)
-    ) -> str:
-        threshold = corner.threshold_shift + extra[0]
-        mobility = corner.mobility_factor * (1 + extra[1])
-        model, sign = (card.nmos, 1) if channel == "n" else (card.pmos, -1)
-        return f"m{name} {nodes} {model} {size} delvto={sign * threshold:.6g} mulu0={mobility:.6g}"
-
-    def steering(bit: int, node: str, units: int) -> list[str]:
-        """Units from ``node`` to both wires and to vdd."""
-        return [
-            mos(f"u{wire}{bit}", f"{drain} {wire}{bit} {node} 0", f"{unit} m={units}")
-            for wire, drain in (("p", "p"), ("n", "n"), ("d", "vdd"))
-        ]
-
+    writer = _Writer(cell=cell, card=card, corner=corner, unit_shifts=unit_shifts)
+    mos = writer.mos
+    loads = ("bp", "bn") if cell.is_charge else ("vdd", "vdd")
     lines = [
-        f"* {p.topology} cell: mirrors of {p.cell.gate_units} units, input diode of {cell.n_diode_units}",
+        f"* {p.topology} cell of {p.cell.n_units} units",
         f"* models: {card.nmos} (n-channel) and {card.pmos} (p-channel), BSIM4",
         f".subckt neuron_cell vdd axon p n outp outn bias reset reset_b {' '.join(cell.gates)}",
-        "* axon line",
-        mos("diode", "axon axon 0 0", f"{unit} m={cell.n_diode_units}"),
-        mos("line", "axon reset 0 0", _SWITCH),
-        "* multiplying DAC: mirrors, and a switch to each wire",
-    ]
-    for k in range(divided, MAGNITUDE_BITS):
-        if unit_shifts is None:
-            lines.append(mos(f"u{k}", f"b{k} axon 0 0", f"{unit} m={1 << k - divided}"))
-        else:
-            first = (1 << k) - 1
-            lines += [
-                mos(f"u{k}_{j}", f"b{k} axon 0 0", unit, extra=(unit_shifts[0][j], unit_shifts[1][j]))
-                for j in range(first, first + (1 << k))
-            ]
-        lines += [mos(f"s{wire}{k}", f"{wire} {wire}{k} b{k} 0", _SWITCH) for wire in "pn"]
-    if p.topology == "segmented":
-        lines += ["* divider", mos("feed", "f axon 0 0", unit), mos("rest", "vdd rest f 0", unit)]
-        for k in range(divided):
-            lines += steering(k, "f", 1 << k)
-    elif p.topology == "m2m":
-        lines += ["* ladder", mos("feed", f"c{MAGNITUDE_BITS - 1} axon 0 0", unit)]
-        for k in range(divided):
-            lines += [mos(f"leg{k}", f"e{k} vdd c{k} 0", unit), *steering(k, f"e{k}", 1)]
-        lines += [mos(f"between{k}", f"c{k} vdd c{k + 1} 0", unit) for k in range(divided - 1)]
-        lines += [mos("end", "e vdd c0 0", unit), mos("rest", "vdd rest e 0", unit)]
-    lines += [
+        *(writer.capacitors() if cell.is_charge else writer.mirrors()),
         "* summing node",
-        f"rp vdd p {cell.load_resistance:.6g}",
-        f"rn vdd n {cell.load_resistance:.6g}",
+        *(
+            f"r{wire} {load} {wire} {cell.load_resistance:.6g}"
+            for wire, load in zip("pn", loads, strict=True)
+        ),
         f"cnode p n {p.node_capacitance:.6g}",
         *(mos(f"r{wire}", f"{wire} reset_b vdd vdd", _SWITCH, channel="p") for wire in "pn"),
         "* activation pair",
@@ -225,3 +247,106 @@ def spice_netlist(
         ".ends",
     ]
     return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Writer:
+    """Writes the devices of a cell; the arguments are those of :func:`spice_netlist`."""
+
+    cell: SpiceCell
+    card: Card
+    corner: Corner
+    unit_shifts: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+    def mos(
+        self, name: str, nodes: str, size: str, *, channel: str = "n", extra: tuple[float, float] = (0, 0)
+    ) -> str:
+        """Return a transistor; ``extra`` are its own threshold shift [V] and error of the current factor."""
+        threshold = self.corner.threshold_shift + extra[0]
+        mobility = self.corner.mobility_factor * (1 + extra[1])
+        model, sign = (self.card.nmos, 1) if channel == "n" else (self.card.pmos, -1)
+        return f"m{name} {nodes} {model} {size} delvto={sign * threshold:.6g} mulu0={mobility:.6g}"
+
+    def units(self, name: str, nodes: str, device: int, chosen: range | None = None) -> list[str]:
+        """Return the ``chosen`` units of a device in parallel, all of them by default."""
+        p = self.cell.parameters
+        size = f"w={p.unit_width:.6g} l={p.unit_length:.6g}"
+        chosen = chosen or range(p.cell.devices[device])
+        if self.unit_shifts is None:
+            return [self.mos(name, nodes, f"{size} m={len(chosen)}")]
+        first = sum(p.cell.devices[:device])
+        threshold, factor = self.unit_shifts
+        return [
+            self.mos(f"{name}_{j}", nodes, size, extra=(threshold[first + j], factor[first + j]))
+            for j in chosen
+        ]
+
+    def steered(self, bit: int, node: str, device: int, chosen: range | None = None) -> list[str]:
+        """Return the units from ``node`` to either wire and to vdd, of which one way conducts."""
+        return [
+            line
+            for wire, drain in (("p", "p"), ("n", "n"), ("d", "vdd"))
+            for line in self.units(f"u{wire}{bit}", f"{drain} {wire}{bit} {node} 0", device, chosen)
+        ]
+
+    def mirrors(self) -> list[str]:
+        """Return the input diode, the mirrors and what divides their currents."""
+        cell, topology = self.cell, self.cell.parameters.topology
+        divided = cell.n_divided_bits
+        size = f"w={cell.parameters.unit_width:.6g} l={cell.parameters.unit_length:.6g}"
+        lines = [
+            "* axon line",
+            self.mos("diode", "axon axon 0 0", f"{size} m={cell.n_diode_units}"),
+            self.mos("line", "axon reset 0 0", _SWITCH),
+            f"* multiplying DAC: mirrors of {cell.parameters.cell.gate_lsbs} LSB",
+        ]
+        later = len(cell.parameters.cell.devices) - MAGNITUDE_BITS  # high bits are the last devices
+        for k in range(divided, MAGNITUDE_BITS):
+            lines += self.units(f"u{k}", f"b{k} axon 0 0", later + k)
+            lines += [self.mos(f"s{wire}{k}", f"{wire} {wire}{k} b{k} 0", _SWITCH) for wire in "pn"]
+        if topology == "segmented":
+            lines += ["* divider", *self.units("feed", "f axon 0 0", divided + 1)]
+            lines += self.units("rest", "vdd rest f 0", divided)
+            for k in range(divided):
+                lines += self.steered(k, "f", k)
+        elif topology == "m2m":
+            lower, upper = range(1), range(1, 2)
+            lines += ["* ladder", *self.units("feed", f"c{MAGNITUDE_BITS - 1} axon 0 0", 0)]
+            for k in range(divided):
+                lines += self.units(f"leg{k}", f"e{k} vdd c{k} 0", 1 + k, lower)
+                lines += self.steered(k, f"e{k}", 1 + k, upper)
+            for k in range(divided - 1):
+                lines += self.units(f"between{k}", f"c{k} vdd c{k + 1} 0", 1 + MAGNITUDE_BITS + k)
+            lines += self.units("end", "e vdd c0 0", 2 * MAGNITUDE_BITS, lower)
+            lines += self.units("rest", "vdd rest e 0", 2 * MAGNITUDE_BITS, upper)
+        return lines
+
+    def capacitors(self) -> list[str]:
+        """Return a ladder of capacitors, its ideal switches, and an ideal buffer for either wire."""
+        p, n_bits = self.cell.parameters, MAGNITUDE_BITS
+        first = np.cumsum([0, *p.cell.devices])
+        error = np.zeros(p.cell.n_units) if self.unit_shifts is None else self.unit_shifts[1]
+        device = p.ladder_capacitance * np.add.reduceat(1 + error, first[:-1])
+
+        def switch(name: str, nodes: str, gate: str) -> str:
+            middle = f"{p.supply / 2:.6g}"
+            return f"g{name} {nodes} cur='v({nodes.replace(' ', ',')})*(v({gate}) > {middle} ? 0.1 : 1e-15)'"
+
+        lines = ["* ladder: ideal switches, no parasitic capacitance"]
+        for k in range(n_bits):
+            lines += [
+                switch(f"i{k}", f"l{k} axon", f"i{k}"),
+                switch(f"g{k}", f"l{k} 0", f"g{k}"),
+                f"cleg{k} l{k} t{k} {device[k]:.9g}",
+                switch(f"r{k}", f"t{k} z{k}", "reset"),
+                f"rz{k} z{k} 0 {SWITCH_RESISTANCE:g}",
+            ]
+        lines += [f"cbetween{k} t{k} t{k + 1} {device[n_bits + k]:.9g}" for k in range(n_bits - 1)]
+        lines += [f"cend t0 0 {device[-1]:.9g}", "* ideal buffers: no noise, no charge, no supply current"]
+        for wire, on, off in (("p", "plus", "minus"), ("n", "minus", "plus")):
+            lines += [
+                switch(f"h{wire}", f"{self.cell.ladder_end} h{wire}", on),
+                switch(f"z{wire}", f"h{wire} 0", off),
+                f"eb{wire} b{wire} 0 vol='v(vdd)-{self.cell.buffer_gain:.9g}*v(h{wire})'",
+            ]
+        return lines

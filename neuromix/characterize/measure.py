@@ -1,7 +1,9 @@
 """What ngspice measures on the cell: decks for one condition, and their results as points.
 
 A point is one number: a voltage, time, noise power or energy of the cell at an input code and a weight. The
-decks, the netlists they include and ngspice's tables stay in the folder.
+decks, the netlists they include and ngspice's tables stay in the folder. In every deck the voltage of node
+``code`` is the input code, whatever the cell's input is. A cell of capacitors has no operating point: where
+the others are swept, it is reset and then led through the codes.
 """
 
 import math
@@ -12,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.mdac import INPUT_LEVELS, MAGNITUDE_BITS, WEIGHT_MAX
+from analog_models.mdac import INPUT_LEVELS, MAGNITUDE_BITS
+from analog_models.mismatch import capacitor_sigma
 from analog_models.views.spice import Card, SpiceCell, spice_netlist
 
 from .ngspice import NgspiceError, read_table, run_deck
@@ -23,6 +26,7 @@ __all__ = ["MismatchSample", "measure", "measure_mismatch", "operation_energy"]
 
 _EDGE = 1e-9  # when a step happens [s]
 _RISE = 1e-11
+_GUARD = 2e-11  # the code comes so much after the end of the reset [s]
 _RESET_TIME = 50e-9  # long enough for the switches to recharge the node
 _NOISE_BAND = "1k 100g"  # Hz
 _DEVICE_POINTS = 33
@@ -31,13 +35,16 @@ _SETTINGS = (
     "set wr_singlescale",
     "set numdgt=10",
 )
+_CELLS_PER_DECK = 10  # drawn: the time of a deck grows faster than its cells
 _STEPS = 1000  # at least, of a transient
+_DWELL = 20  # time constants of the node that a settled cell is given at each code of a sweep
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MismatchSample:
-    """Cells with drawn transistors: threshold shifts [V] and relative current factors ``[cell, unit]``, and
-    what ngspice made of them, the relative error of each bit's current ``[cell, bit]``."""
+    """Cells with drawn units: threshold shifts [V] and relative current factors ``[cell, unit]``, the latter
+    of capacitors the capacitance, and what ngspice made of them, the relative error of each bit
+    ``[cell, bit]``."""
 
     threshold: NDArray[np.float64]
     factor: NDArray[np.float64]
@@ -46,9 +53,10 @@ class MismatchSample:
 
 def measure(cell: SpiceCell, card: Card, condition: Condition, plan: Plan, folder: Path) -> list[Point]:
     """Return all points of ``condition``. Raises NgspiceNotFoundError or NgspiceError."""
-    netlist = folder / f"cell_{condition.corner_name}.cir"
+    points = [] if cell.is_charge else _device(cell, card, condition, folder)
+    cell = SpiceCell(parameters=at_condition(cell.parameters, condition))
+    netlist = folder / f"cell_{condition.name}.cir"
     netlist.write_text(spice_netlist(cell, card, corner=condition.corner))
-    points = _device(cell, card, condition, folder)
     points += _static(cell, card, condition, plan, folder, netlist)
     return points + _steps(cell, card, condition, plan, folder, netlist)
 
@@ -56,44 +64,75 @@ def measure(cell: SpiceCell, card: Card, condition: Condition, plan: Plan, folde
 def measure_mismatch(
     cell: SpiceCell, card: Card, condition: Condition, n_cells: int, rng: np.random.Generator, folder: Path
 ) -> MismatchSample:
-    """Draw every unit transistor of ``n_cells`` cells and measure each bit's current at full input."""
+    """Draw every unit of ``n_cells`` cells and measure each bit at full input."""
+    cell = SpiceCell(parameters=at_condition(cell.parameters, condition))
     p = cell.parameters
-    supply = condition.corner.design(p).supply
-    root_area = math.sqrt(p.unit_width * p.unit_length)
-    threshold = rng.normal(0, p.process.a_vt / root_area, (n_cells, WEIGHT_MAX))
-    factor = rng.normal(0, p.process.a_beta / root_area, (n_cells, WEIGHT_MAX))
+    shape = (n_cells, p.cell.n_units)
+    if cell.is_charge:
+        threshold = np.zeros(shape)
+        factor = rng.normal(0, capacitor_sigma(p.process, p.ladder_capacitance), shape)
+    else:
+        root_area = math.sqrt(p.unit_width * p.unit_length)
+        threshold = rng.normal(0, p.process.a_vt / root_area, shape)
+        factor = rng.normal(0, p.process.a_beta / root_area, shape)
     (folder / "nominal.cir").write_text(spice_netlist(cell, card, corner=condition.corner))
-    text = "".join(
-        spice_netlist(cell, card, corner=condition.corner, unit_shifts=(threshold[k], factor[k])).replace(
-            "neuron_cell", f"cell_{k}"
+    bit_error = [
+        _drawn_bits(
+            cell,
+            card,
+            condition,
+            threshold[first : first + _CELLS_PER_DECK],
+            factor[first : first + _CELLS_PER_DECK],
+            folder / f"mismatch_{first}",
         )
-        for k in range(n_cells)
+        for first in range(0, n_cells, _CELLS_PER_DECK)
+    ]
+    return MismatchSample(threshold=threshold, factor=factor, bit_error=np.concatenate(bit_error))
+
+
+def _drawn_bits(
+    cell: SpiceCell,
+    card: Card,
+    condition: Condition,
+    threshold: NDArray[np.float64],
+    factor: NDArray[np.float64],
+    stem: Path,
+) -> NDArray[np.float64]:
+    """Return the relative error of each bit ``[cell, bit]`` of drawn cells beside the nominal one."""
+    names = ["neuron_cell", *(f"cell_{k}" for k in range(len(threshold)))]
+    drawn = stem.with_suffix(".cir")
+    drawn.write_text(
+        "".join(
+            spice_netlist(cell, card, corner=condition.corner, unit_shifts=(volts, relative)).replace(
+                "neuron_cell", name
+            )
+            for name, volts, relative in zip(names[1:], threshold, factor, strict=True)
+        )
     )
-    (folder / "drawn.cir").write_text(text)
-    names = ["neuron_cell", *(f"cell_{k}" for k in range(n_cells))]
     instances = "".join(
-        f"ibias{k} 0 bias{k} {p.pair_current / 2:.9g}\n"
-        f"iin{k} vdd axon{k} {cell.input_current(INPUT_LEVELS):.9g}\n"
+        f"ibias{k} 0 bias{k} {cell.parameters.pair_current / 2:.9g}\n"
+        f"{cell.input_dac(f'axon{k}')}"
         f"x{k} vdd axon{k} wp{k} wn{k} vdd vdd bias{k} reset reset_b {' '.join(cell.gates)} {name}\n"
         for k, name in enumerate(names)
     )
+    table = stem.with_suffix(".txt")
+    table.unlink(missing_ok=True)
     control = []
     for bit in range(MAGNITUDE_BITS):
-        control += [*_select(cell, supply, 1 << bit), "op"]
+        control += [*_select(cell, 1 << bit), *_sweep(cell, (INPUT_LEVELS,))[0]]
         for k in range(len(names)):
-            control += [f"let signal = v(wn{k},wp{k})", "echo $&signal >> mismatch.txt"]
-    deck = _deck(
-        card,
-        condition,
-        "drawn cells",
-        [folder / "nominal.cir", folder / "drawn.cir"],
-        _switches(cell, supply) + instances,
-        control,
+            control += [
+                f"let settled = vecmax(v(wn{k},wp{k}))",  # of one point, or of a rise to the end
+                f"echo $&settled >> {table.name}",
+            ]
+    netlists = [stem.with_name("nominal.cir"), drawn]
+    _run(
+        stem.with_suffix(".deck"),
+        _deck(card, condition, "drawn cells", netlists, _switches(cell) + instances, control),
     )
-    (folder / "mismatch.txt").unlink(missing_ok=True)
-    _run(folder / "mismatch.deck", deck)
-    signal = read_table(folder / "mismatch.txt", 1).reshape(MAGNITUDE_BITS, len(names))
-    return MismatchSample(threshold=threshold, factor=factor, bit_error=(signal[:, 1:] / signal[:, :1] - 1).T)
+    signal = read_table(table, 1).reshape(MAGNITUDE_BITS, len(names))
+    error: NDArray[np.float64] = (signal[:, 1:] / signal[:, :1] - 1).T
+    return error
 
 
 def _device(cell: SpiceCell, card: Card, condition: Condition, folder: Path) -> list[Point]:
@@ -122,33 +161,43 @@ def _static(
 ) -> list[Point]:
     """Transfer, activation and noise."""
     name = f"static_{condition.name}"
-    supply = condition.corner.design(cell.parameters).supply
-    step = plan.codes[1] - plan.codes[0]
-    sweep = " ".join(f"{cell.input_current(x):.9g}" for x in (plan.codes[0], plan.codes[-1] + step / 2, step))
+    sweep, places = _sweep(cell, plan.codes)
     control = []
     for weight in plan.weights:
         control += [
-            *_select(cell, supply, weight),
-            f"dc iin {sweep}",
+            *_select(cell, weight),
+            *sweep,
             f"wrdata {name}_w{weight}.txt v(n,p) i(voutp)-i(voutn)",
         ]
     noise = folder / f"{name}_noise.txt"
     noise.unlink(missing_ok=True)
+    supply = cell.parameters.supply
     for weight in plan.noise_weights:
-        control += _select(cell, supply, weight)
+        control += _select(cell, weight)
         for code in plan.noise_codes:
+            say = f"echo {code} {weight} $&rms >> {noise.name}"
             control += [
-                f"alter iin dc={cell.input_current(code):.9g}",
-                f"noise v(n,p) iin dec 10 {_NOISE_BAND}",
-                f"echo {code} {weight} $&onoise_total >> {noise.name}",
+                f"alter vcode dc={code}",
+                *_source("vreset", 0),
+                f"noise v(n,p) vcode dec 10 {_NOISE_BAND}",
+                "let rms = onoise_total",
+                say,
             ]
+            if cell.is_charge:  # what the reset leaves on the ladder stays there
+                control += [
+                    *_source("vreset", supply),
+                    f"noise v(x0.{cell.ladder_end}) vcode dec 10 {_NOISE_BAND}",
+                    f"let rms = {cell.buffer_gain:.9g} * onoise_total",
+                    say,
+                ]
     _run(
         folder / f"{name}.deck",
-        _deck(card, condition, "transfer and noise", [netlist], _bench(cell, supply), control),
+        _deck(card, condition, "transfer and noise", [netlist], _bench(cell), control),
     )
     points = []
     for index, weight in enumerate(plan.weights):
-        _, node, output = read_table(folder / f"{name}_w{weight}.txt", 3)
+        table = read_table(folder / f"{name}_w{weight}.txt", 3)
+        node, output = (np.interp(places, table[0], column) for column in table[1:])
         for code, volts, current in zip(plan.codes, node, output, strict=True):
             point = Point(
                 quantity="transfer",
@@ -160,17 +209,17 @@ def _static(
             )
             ratio = float(current) / cell.parameters.pair_current
             points += [point, replace(point, quantity="activation", value=ratio)]
-    table = read_table(noise, 3).T
+    parts = read_table(noise, 3).T.reshape(len(plan.noise_weights) * len(plan.noise_codes), -1, 3)
     points += [
         Point(
             quantity="noise",
             condition=condition,
-            code=int(code),
-            weight=int(weight),
-            value=float(rms) ** 2,
+            code=int(part[0, 0]),
+            weight=int(part[0, 1]),
+            value=float(np.sum(part[:, 2] ** 2)),
             fitted=k % 2 == 0,
         )
-        for k, (code, weight, rms) in enumerate(table)
+        for k, part in enumerate(parts)
     ]
     return points
 
@@ -178,29 +227,29 @@ def _static(
 def _steps(
     cell: SpiceCell, card: Card, condition: Condition, plan: Plan, folder: Path, netlist: Path
 ) -> list[Point]:
-    """Settling after each step of the input code; energy of the operations that start from reset."""
-    model = at_condition(cell.parameters, condition)
-    supply = model.supply
+    """Settling after each step of the input code; energy of the operations that start from reset.
+
+    Capacitors start from reset each time, without an input.
+    """
+    supply = cell.parameters.supply
     name = f"steps_{condition.name}"
+    steps = [step for step in plan.steps if step[0] is None or not cell.is_charge]
     control = []
-    for index, (before, code, weight) in enumerate(plan.steps):
-        end = _EDGE + settling_horizon(model, code)
-        start = cell.input_current(code if before is None else before)
+    for index, (before, code, weight) in enumerate(steps):
+        end = _EDGE + settling_horizon(cell.parameters, code)
+        idle = 0 if cell.is_charge else code
         reset = supply if before is None else 0.0
         control += [
-            *_select(cell, supply, weight),
-            f"alter iin dc={start:.9g}",
-            f"alter @iin[pwl] = [ {_edges(start, cell.input_current(code))} ]",
-            f"alter vreset dc={reset:g}",
-            f"alter @vreset[pwl] = [ {_edges(reset, 0, end, supply)} ]",
-            f"alter vresetb dc={supply - reset:g}",
-            f"alter @vresetb[pwl] = [ {_edges(supply - reset, supply, end, 0)} ]",
+            *_select(cell, weight),
+            *_source("vcode", idle if before is None else before, (_EDGE + _GUARD, code), (end, idle)),
+            *_source("vreset", reset, (_EDGE, 0), (end, supply)),
+            *_source("vresetb", supply - reset, (_EDGE, supply), (end, 0)),
             f"tran {end / _STEPS:.6g} {end + _RESET_TIME:.9g}",
             f"wrdata {name}_{index}.txt v(n,p) i(vdd)",
         ]
-    _run(folder / f"{name}.deck", _deck(card, condition, "steps", [netlist], _bench(cell, supply), control))
+    _run(folder / f"{name}.deck", _deck(card, condition, "steps", [netlist], _bench(cell), control))
     settled, operations = [], []
-    for index, (before, code, weight) in enumerate(plan.steps):
+    for index, (before, code, weight) in enumerate(steps):
         time, node, drawn = read_table(folder / f"{name}_{index}.txt", 3)
         end = float(time[-1]) - _RESET_TIME
         evaluating = time <= end
@@ -247,36 +296,55 @@ def operation_energy(
     return float(evaluation + settled + np.trapezoid(power[reset] - power[-1], time[reset]))
 
 
-def _switches(cell: SpiceCell, supply: float) -> str:
-    """Supply, resets and the gates of all switches."""
+def _switches(cell: SpiceCell) -> str:
+    """Supply, input code, resets and the gates of all switches."""
+    supply = cell.parameters.supply
     gates = "".join(f"v{gate} {gate} 0 0\n" for gate in cell.gates)
     return (
-        f"vdd vdd 0 {supply:g}\nvreset reset 0 dc 0 pwl(0 0)\n"
+        f"vdd vdd 0 {supply:g}\nvcode code 0 dc {INPUT_LEVELS} ac 1 pwl(0 0)\nvreset reset 0 dc 0 pwl(0 0)\n"
         f"vresetb reset_b 0 dc {supply:g} pwl(0 {supply:g})\n{gates}"
     )
 
 
-def _bench(cell: SpiceCell, supply: float) -> str:
-    """The cell with its input current and sensed outputs."""
+def _bench(cell: SpiceCell) -> str:
+    """The cell with its input DAC and sensed outputs."""
     return (
-        f"{_switches(cell, supply)}iin vdd axon dc 0 ac 1 pwl(0 0)\nvoutp vdd outp 0\nvoutn vdd outn 0\n"
+        f"{_switches(cell)}{cell.input_dac()}voutp vdd outp 0\nvoutn vdd outn 0\n"
         f"ibias 0 bias {cell.parameters.pair_current / 2:.9g}\n"
         f"x0 vdd axon p n outp outn bias reset reset_b {' '.join(cell.gates)} neuron_cell\n"
     )
 
 
-def _select(cell: SpiceCell, supply: float, weight: int) -> list[str]:
+def _select(cell: SpiceCell, weight: int) -> list[str]:
     """Control lines that set the weight."""
     on = cell.selected(weight)
-    return [f"alter v{gate} dc={supply if gate in on else 0:g}" for gate in cell.gates]
+    return [f"alter v{gate} dc={cell.parameters.supply if gate in on else 0:g}" for gate in cell.gates]
 
 
-def _edges(first: float, second: float, end: float | None = None, third: float = 0.0) -> str:
-    """Corners of a piecewise linear source: ``second`` from the edge on, ``third`` from ``end`` on."""
-    corners = [(0, first), (_EDGE, first), (_EDGE + _RISE, second)]
-    if end is not None:
-        corners += [(end, second), (end + _RISE, third)]
-    return " ".join(f"{time:.9g} {value:.9g}" for time, value in corners)
+def _sweep(cell: SpiceCell, codes: Sequence[int]) -> tuple[list[str], NDArray[np.float64]]:
+    """Return control lines that lead the settled cell through evenly spaced ``codes``, and where each lies on
+    the first column of ngspice's table: at itself, or at a time."""
+    if not cell.is_charge:
+        step = codes[1] - codes[0] if len(codes) > 1 else 1
+        return [f"dc vcode {codes[0]} {codes[-1] + step / 2:g} {step}"], np.array(codes, dtype=np.float64)
+    dwell = _DWELL * cell.node_time_constant
+    starts = _EDGE + _GUARD + dwell * np.arange(len(codes))
+    control = [
+        *_source("vreset", cell.parameters.supply, (_EDGE, 0)),
+        *_source("vcode", 0, *zip(starts.tolist(), codes, strict=True)),
+        f"tran {dwell / 50:.6g} {starts[-1] + dwell:.9g}",
+    ]
+    return control, np.array(starts + dwell, dtype=np.float64)
+
+
+def _source(name: str, first: float, *later: tuple[float, float]) -> list[str]:
+    """Control lines for a source that starts at ``first`` and goes to each level from its time [s] on."""
+    corners, level = [(0.0, first)], first
+    for time, following in later:
+        corners += [(time, level), (time + _RISE, following)]
+        level = following
+    line = " ".join(f"{time:.9g} {value:.9g}" for time, value in corners)
+    return [f"alter {name} dc={first:.9g}", f"alter @{name}[pwl] = [ {line} ]"]
 
 
 def _deck(

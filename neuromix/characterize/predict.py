@@ -100,17 +100,22 @@ def mirror_noise(parameters: MixedSignalNeuronParameters, code: int, weight: int
         gamma * process.slope_factor,
         cell.load_resistance,
         diode / _line_capacitance(cell),
-        1 / (2 * cell.load_resistance * parameters.node_capacitance),
+        1 / cell.node_time_constant,
     )
     return factor - 1
 
 
 def settling_horizon(parameters: MixedSignalNeuronParameters, code: int) -> float:
-    """Return a time [s] in which the cell surely settles: the line charged by half the supply, then e^-8."""
+    """Return a time [s] in which the cell surely settles: the line charged by half the supply, then e^-8.
+
+    Then 20 time constants of the node; a cell of capacitors has nothing but these.
+    """
     cell = SpiceCell(parameters=parameters)
+    if cell.is_charge:
+        return 20 * cell.node_time_constant
     slope = parameters.process.slope_factor * thermal_voltage(parameters.temperature)
     charge = _line_capacitance(cell) * (parameters.supply / 2 + 8 * slope)
-    return charge / cell.input_current(code) + 40 * cell.load_resistance * parameters.node_capacitance
+    return charge / cell.input_current(code) + 20 * cell.node_time_constant
 
 
 def predicted_settling_time(
@@ -127,7 +132,7 @@ def predicted_settling_time(
     saturated = parameters.process.slope_factor * unit
     ends = parameters.diode_line(n_neurons=1).ends
     capacitance = _line_capacitance(cell)
-    node = 2 * cell.load_resistance * parameters.node_capacitance
+    node = cell.node_time_constant
     final, before = cell.input_current(code), before or 0
     start, end = (
         _signal(parameters, x, weight) / -math.expm1(-ends[x] / unit) if x else 0.0 for x in (before, code)

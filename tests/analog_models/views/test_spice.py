@@ -83,10 +83,46 @@ def test_divider_has_as_many_units_as_its_topology(topology: str) -> None:
     )  # one of the three ways of each steered unit
     units = [int(device.get("m", 1)) for name, device in devices.items() if parts.match(name)]
     assert sum(units) == TOPOLOGIES[topology].n_units
+
+
+@pytest.mark.parametrize("topology", ["full_binary", "segmented", "m2m"])
+def test_every_unit_takes_its_own_shift_whichever_way_it_is_steered(topology: str) -> None:
+    cell = SpiceCell(parameters=MixedSignalNeuronParameters(topology=topology))
+    n_units = TOPOLOGIES[topology].n_units
+    threshold, factor = np.arange(1, n_units + 1) * 1e-3, np.arange(1, n_units + 1) * 1e-4
+    devices = transistors(spice_netlist(cell, BUILT_IN_CARD, unit_shifts=(threshold, factor)))
+    ways: dict[str, set[str]] = {"": set(), "p": set(), "n": set(), "d": set()}
+    for name, device in devices.items():
+        if float(device["delvto"]):
+            way = re.match(r"mu([pnd])", name)
+            ways[way[1] if way else ""].add(device["delvto"])
+            assert float(device["mulu0"]) == pytest.approx(1 + float(device["delvto"]) / 10)
+    assert ways["p"] == ways["n"] == ways["d"]
+    assert not ways[""] & ways["p"]
+    assert len(ways[""] | ways["p"]) == n_units
+
+
+def test_ladder_of_capacitors_is_that_of_its_topology() -> None:
+    cell = SpiceCell(parameters=MixedSignalNeuronParameters(topology="c2c", ladder_capacitance=3e-15))
+    error = np.arange(cell.parameters.cell.n_units) / 100
+    for shifts in (None, (np.zeros_like(error), error)):
+        text = spice_netlist(cell, BUILT_IN_CARD, unit_shifts=shifts)
+        found = [
+            float(line.split()[-1]) for line in text.splitlines() if re.match(r"c(leg|between|end)", line)
+        ]
+        units = np.split(error, np.cumsum(cell.parameters.cell.devices)[:-1])
+        wanted = [3e-15 * (len(unit) + (0 if shifts is None else unit.sum())) for unit in units]
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert cell.selected(0b0100101) == {"i0", "g1", "i2", "g3", "g4", "i5", "g6", "plus"}
+    assert cell.selected(-0b0100101) ^ cell.selected(0b0100101) == {"plus", "minus"}
+
+
+def test_shifts_of_another_number_of_units_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=rf"^spice netlist: unit_shifts must be None for topology {topology}"
+        ValueError,
+        match=r"^spice netlist: unit_shifts must be for 127 units of topology full_binary, got 23, 127$",
     ):
-        spice_netlist(cell, BUILT_IN_CARD, unit_shifts=(np.zeros(WEIGHT_MAX), np.zeros(WEIGHT_MAX)))
+        spice_netlist(CELL, BUILT_IN_CARD, unit_shifts=(np.zeros(23), np.zeros(WEIGHT_MAX)))
 
 
 def test_divided_bits_go_to_a_wire_or_to_the_supply() -> None:
@@ -95,7 +131,7 @@ def test_divided_bits_go_to_a_wire_or_to_the_supply() -> None:
     assert cell.selected(-0b0110000) == {"n4", "n5"}  # nothing to divide: the feed is off
 
 
-@pytest.mark.parametrize("topology", ["full_binary", "segmented", "m2m"])
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_every_node_of_a_device_is_a_port_or_met_twice(topology: str) -> None:
     """A node that only one device touches is a typing error."""
     cell = SpiceCell(parameters=MixedSignalNeuronParameters(topology=topology))
@@ -103,8 +139,9 @@ def test_every_node_of_a_device_is_a_port_or_met_twice(topology: str) -> None:
     ports = set(re.search(r"^\.subckt neuron_cell (.*)$", text, re.MULTILINE)[1].split())
     touched: list[str] = []
     for line in text.splitlines():
-        if line[0] in "mrc":
+        if line[0] in "mrcge":
             touched += line.split()[1 : 5 if line[0] == "m" else 3]
+            touched += [node for pair in re.findall(r"v\(([\w,]+)\)", line) for node in pair.split(",")]
     assert ports <= set(touched)
     assert all(touched.count(node) > 1 or node in ports or node == "0" for node in touched)
 
@@ -112,10 +149,6 @@ def test_every_node_of_a_device_is_a_port_or_met_twice(topology: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"topology": "c2c"},
-            r"^spice cell: topology must be one of full_binary, segmented, m2m, got 'c2c'$",
-        ),
         ({"degeneration": float("inf")}, r"^spice cell: degeneration must be finite, got inf"),
         (
             {"input_current": 1e-9},
