@@ -124,14 +124,21 @@ class Topology:
         error = draw_relative_error(sigma, (*shape, len(self.devices)), rng)
         return np.maximum(self.bits(error), -1.0)
 
+    def bit_slopes(self) -> NDArray[np.float64]:
+        """Return how the relative error of each device moves that of each bit, to first order,
+        ``[device, bit]``. The derivatives are complex steps, exact to rounding."""
+        step = 1e-20
+        slopes: NDArray[np.float64] = self.bits(1j * step * np.eye(len(self.devices))).imag / step
+        return slopes
+
     def weight_variance(self, sigma_unit: float) -> NDArray[np.float64]:
         """Return the variance of the effective weight [LSB^2] for each magnitude, ``[magnitude]``.
 
-        To first order in ``sigma_unit``. The derivatives are complex steps, exact to rounding.
+        To first order in ``sigma_unit``.
         """
-        step = 1e-20
-        slopes = self.bits(1j * step * np.eye(len(self.devices))).imag / step  # [device, bit]
-        weight_slopes = (_BITS * 2.0 ** np.arange(MAGNITUDE_BITS)) @ slopes.T  # [magnitude, device]
+        weight_slopes = (
+            _BITS * 2.0 ** np.arange(MAGNITUDE_BITS)
+        ) @ self.bit_slopes().T  # [magnitude, device]
         variance: NDArray[np.float64] = weight_slopes**2 @ (sigma_unit**2 / np.array(self.devices))
         return variance
 

@@ -51,7 +51,10 @@ _SWITCH = "w=0.2u l=0.2u"
 
 
 SWITCH_RESISTANCE = 1e5
-"""Of a reset switch of a capacitor ladder [ohm]: 0.2 ns with 2 fF; its kT/C does not depend on it [A]."""
+"""Of a reset switch of a capacitor ladder [ohm]: 0.2 ns with 2 fF; its kT/C does not depend on it [A].
+
+The legs' switches have 10 ohm and no noise, so what a reset leaves is on the ladder, not between its plates.
+"""
 
 _DIVIDED_BITS = {"full_binary": 0, "segmented": LOW_BITS, "m2m": MAGNITUDE_BITS, "c2c": 0}
 """How many of the lower bits share a divided current."""
@@ -329,8 +332,8 @@ class _Writer:
         device = p.ladder_capacitance * np.add.reduceat(1 + error, first[:-1])
 
         def switch(name: str, nodes: str, gate: str) -> str:
-            middle = f"{p.supply / 2:.6g}"
-            return f"g{name} {nodes} cur='v({nodes.replace(' ', ',')})*(v({gate}) > {middle} ? 0.1 : 1e-15)'"
+            state = f"(v({gate}) > {p.supply / 2:.6g} ? 0.1 : 1e-15)"
+            return f"g{name} {nodes} cur='v({nodes.replace(' ', ',')})*{state}'"
 
         lines = ["* ladder: ideal switches, no parasitic capacitance"]
         for k in range(n_bits):

@@ -4,7 +4,7 @@ Fitted, in this order, to points that :class:`Point` marks, in the first conditi
 conditions of the first corner, because the threshold drifts with temperature):
 
 1. specific current, slope factor, threshold and its drift to the gate voltage of a unit transistor;
-2. gate capacitance to settling times;
+2. gate capacitance, load of the node and, if there is a divider, what weighs on its nodes, to settling times;
 3. noise at rest and noise excess to the noise on the node.
 
 Everything else, and every other corner, is held out.
@@ -16,14 +16,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.constants import Boltzmann
 from scipy.optimize import least_squares
 
 from analog_models.device import thermal_voltage
 from analog_models.neuron import MixedSignalNeuronParameters
+from analog_models.noise import thermal_variance
 
+from .divider import Divider
 from .points import QUANTITIES, Condition, Point, Quantity
-from .predict import Model, at_condition, predict
+from .predict import Model, at_condition, cell_noise, predict, without_meaning
 
 __all__ = ["TARGETS", "Residual", "constant_noise_factor", "fit", "residuals", "used_by_fit"]
 
@@ -68,10 +69,10 @@ class Residual:
 
     @property
     def verdict(self) -> str | None:
-        """``pass`` or ``fail``; None without a target or a held-out point."""
+        """``pass`` or ``missed``; None without a target or a held-out point."""
         if self.target is None or self.held_out is None:
             return None
-        return "pass" if self.held_out <= self.target else "fail"
+        return "pass" if self.held_out <= self.target else "missed"
 
 
 def used_by_fit(point: Point, reference: Condition) -> bool:
@@ -82,7 +83,7 @@ def used_by_fit(point: Point, reference: Condition) -> bool:
 
 def fit(points: Sequence[Point], parameters: MixedSignalNeuronParameters, reference: Condition) -> Model:
     """Return the model with the constants that meet the points best which the fit may see."""
-    seen = [point for point in points if used_by_fit(point, reference) and _claimed(point)]
+    seen = [point for point in points if used_by_fit(point, reference) and _claimed(point, parameters)]
     model = Model(parameters=parameters)
 
     def devices(x: NDArray[np.float64], model: Model) -> Model:
@@ -96,20 +97,31 @@ def fit(points: Sequence[Point], parameters: MixedSignalNeuronParameters, refere
         return replace(model, parameters=replace(model.parameters, process=process))
 
     def node(x: NDArray[np.float64], model: Model) -> Model:
+        if parameters.cell.is_charge:  # the same at all codes, so one number
+            return replace(model, noise_rest=float(x[0]))
         return replace(model, noise_rest=float(x[0]), noise_excess=float(x[1]))
 
     def line(x: NDArray[np.float64], model: Model) -> Model:
         process = replace(model.parameters.process, gate_capacitance=float(np.exp(x[0])))
-        return replace(model, parameters=replace(model.parameters, process=process))
+        moved = replace(
+            model, parameters=replace(model.parameters, process=process), node_load=float(np.exp(x[1]))
+        )
+        return replace(moved, divider_capacitance=float(np.exp(x[2]))) if len(x) > 2 else moved
 
     process = parameters.process
     drift = 1e3 * process.threshold_drift
     start = [math.log(process.specific_current), process.slope_factor, process.threshold_voltage, drift]
     low, high = [math.log(1e-9), 1.0, 0.0, -5.0], [math.log(1e-4), 3.0, 2.0, 0.0]
     model = _best(devices, model, seen, "device", start, (low, high))
-    gate = [math.log(process.gate_capacitance)]
-    model = _best(line, model, seen, "settling", gate, ([math.log(1e-4)], [math.log(0.1)]))
-    model = _best(node, model, seen, "noise", [1.0, 1.0], ([0.0, 0.0], [100.0, 100.0]))
+    lowest, highest = [math.log(1e-4), 0.0], [math.log(0.1), math.log(2)]
+    weighing = [math.log(process.gate_capacitance), 0.05]
+    if Divider.of(parameters.cell).gates.size:
+        weighing.append(math.log(model.divider_capacitance))
+        lowest.append(lowest[0])
+        highest.append(highest[0])
+    model = _best(line, model, seen, "settling", weighing, (lowest, highest))
+    unknown = 1 if parameters.cell.is_charge else 2
+    model = _best(node, model, seen, "noise", [1.0] * unknown, ([0.0] * unknown, [100.0] * unknown))
     return model
 
 
@@ -119,7 +131,7 @@ def residuals(
     """Return what ``model`` misses each quantity by, and the design ``parameters`` beside it."""
     found = []
     for quantity in QUANTITIES:
-        of_kind = [point for point in points if point.quantity == quantity and _claimed(point)]
+        of_kind = [point for point in points if point.quantity == quantity and _claimed(point, parameters)]
         if not of_kind:
             continue
         error = np.array([_error(point, model) for point in of_kind])
@@ -142,12 +154,19 @@ def residuals(
 
 
 def constant_noise_factor(points: Sequence[Point], parameters: MixedSignalNeuronParameters) -> float:
-    """Return the one factor F over kT/C of the design's node that meets the noise of all ``points`` best."""
-    ratios = [
-        point.value * parameters.node_capacitance / (Boltzmann * point.condition.corner.temperature)
-        for point in points
-        if point.quantity == "noise"
-    ]
+    """Return the one factor F over kT/C of the design's node that meets the noise of all ``points`` best.
+
+    With capacitors it is over kT/C of node and ladder, both of which it scales.
+    """
+    ratios = []
+    for point in points:
+        if point.quantity != "noise":
+            continue
+        p = at_condition(parameters, point.condition)
+        plain = thermal_variance(p.node_capacitance, 1.0, p.temperature)
+        if p.cell.is_charge:
+            plain *= 1 + cell_noise(p, point.code, point.weight)
+        ratios.append(point.value / plain)
     return float(np.exp(np.mean(np.log(ratios))))
 
 
@@ -171,8 +190,10 @@ def _best(
     return change(least_squares(error, start, bounds=bounds, x_scale="jac", diff_step=1e-3).x, model)
 
 
-def _claimed(point: Point) -> bool:
+def _claimed(point: Point, parameters: MixedSignalNeuronParameters) -> bool:
     """Tell whether the model claims to know ``point``: a diode near 0 V is not saturated."""
+    if point.quantity in without_meaning(parameters):
+        return False
     return point.quantity != "device" or point.value > _SATURATED * thermal_voltage(
         point.condition.corner.temperature
     )

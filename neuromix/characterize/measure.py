@@ -300,8 +300,11 @@ def _switches(cell: SpiceCell) -> str:
     """Supply, input code, resets and the gates of all switches."""
     supply = cell.parameters.supply
     gates = "".join(f"v{gate} {gate} 0 0\n" for gate in cell.gates)
+    # The other method rings at the edges of ideal switches, and the input would count that as charge.
+    method = ".options method=gear\n" if cell.is_charge else ""
     return (
-        f"vdd vdd 0 {supply:g}\nvcode code 0 dc {INPUT_LEVELS} ac 1 pwl(0 0)\nvreset reset 0 dc 0 pwl(0 0)\n"
+        f"{method}vdd vdd 0 {supply:g}\nvcode code 0 dc {INPUT_LEVELS} ac 1 pwl(0 0)\n"
+        f"vreset reset 0 dc 0 pwl(0 0)\n"
         f"vresetb reset_b 0 dc {supply:g} pwl(0 {supply:g})\n{gates}"
     )
 

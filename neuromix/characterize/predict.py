@@ -14,25 +14,26 @@ from analog_models.device import (
     thermal_voltage,
     transconductance_efficiency,
 )
-from analog_models.mdac import INPUT_LEVELS, WEIGHT_MAX
+from analog_models.mdac import INPUT_LEVELS, MAGNITUDE_BITS, WEIGHT_MAX
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.noise import mirror_noise_factor, thermal_variance
-from analog_models.settling import settling_time as settled_after
 from analog_models.views.spice import SpiceCell
 
-from .points import Condition, Point
+from .divider import Divider
+from .points import Condition, Point, Quantity
 
 __all__ = [
     "Model",
     "at_condition",
-    "mirror_noise",
+    "cell_noise",
     "predict",
     "predicted_settling_time",
     "settling_horizon",
     "settling_time",
+    "without_meaning",
 ]
 
-_GRID = 300  # time steps of a predicted waveform
+_GRID = 400  # time steps of a predicted waveform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,16 @@ class Model:
     """The numpy model of the cell, and what its design does not hold.
 
     ``noise_rest`` is the noise over kT/C without any input, 1 for the load resistors alone; ``noise_excess``
-    scales the noise currents of the mirrors, 1 is shot noise in weak inversion.
+    scales the noise of the cell: 1 is shot noise in weak inversion, or kT/C of a ladder of capacitors.
+    ``node_load`` is the capacitance of the node with the gates of the pair over that without. At the nodes of
+    a divider a unit transistor weighs ``divider_capacitance`` [F/m^2] per gate area.
     """
 
     parameters: MixedSignalNeuronParameters
     noise_rest: float = 1.0
     noise_excess: float = 1.0
+    node_load: float = 1.0
+    divider_capacitance: float = 5e-3
 
 
 def at_condition(
@@ -59,6 +64,17 @@ def at_condition(
     corner = condition.corner
     degeneration = 1 + (parameters.degeneration - 1) * parameters.temperature / corner.temperature
     return replace(corner.design(parameters), degeneration=degeneration, line_time_constant=0.0)
+
+
+def without_meaning(parameters: MixedSignalNeuronParameters) -> dict[Quantity, str]:
+    """Return why some quantities of a cell have nothing that they could be compared with, by quantity."""
+    if not parameters.cell.is_charge:
+        return {}
+    return {
+        "device": "a cell of capacitors has no unit transistor",
+        "settling": "the model takes capacitors to be settled at once; the netlist's time is that of the "
+        "resistor behind its ideal buffer",
+    }
 
 
 def predict(point: Point, model: Model) -> float:
@@ -77,26 +93,34 @@ def predict(point: Point, model: Model) -> float:
             signal = np.array([_signal(parameters, point.code, point.weight)])
             return float(saturate(signal, range_)[0] / range_)
         case "settling":
-            return predicted_settling_time(parameters, point.before, point.code, point.weight)
+            return predicted_settling_time(model, point)
         case "noise":
-            mirrors = mirror_noise(parameters, point.code, point.weight)
-            factor = model.noise_rest + model.noise_excess * mirrors
+            cell = cell_noise(parameters, point.code, point.weight)
+            factor = model.noise_rest + model.noise_excess * cell
             return thermal_variance(parameters.node_capacitance, factor, parameters.temperature)
         case "energy" | "energy_fast":
             return _operation_energy(parameters, point.code, point.weight, point.time)
 
 
-def mirror_noise(parameters: MixedSignalNeuronParameters, code: int, weight: int) -> float:
-    """Return the thermal noise of diode and mirror on the node, over kT/C."""
+def cell_noise(parameters: MixedSignalNeuronParameters, code: int, weight: int) -> float:
+    """Return the thermal noise of the cell on the node, over kT/C of the node.
+
+    Of diode and mirror. A divided current is as noisy as a mirror's of its size: in weak inversion electrons
+    pass one by one, and each takes its way by chance. Of capacitors what their reset leaves.
+    """
     cell = SpiceCell(parameters=parameters)
+    if cell.is_charge:
+        ladder = replace(parameters, noise_factor=1.0).ladder_noise_variance(n_axons=1)
+        volts = parameters.node_full_scale / (INPUT_LEVELS * WEIGHT_MAX)  # of the node, per unit of x * w
+        return ladder * volts**2 / thermal_variance(parameters.node_capacitance, 1, parameters.temperature)
     process = parameters.process
-    ic = parameters.unit_ic * code / INPUT_LEVELS
+    ic = parameters.cell.gate_lsbs * parameters.unit_ic * code / INPUT_LEVELS
     efficiency = transconductance_efficiency(process, ic, parameters.temperature)
     diode = efficiency * cell.input_current(code)
     gamma = (1 / 2 + 2 / 3 * ic) / (1 + ic)
     factor = mirror_noise_factor(
         diode,
-        diode * abs(weight) / cell.n_diode_units,
+        diode * abs(weight) / (cell.n_diode_units * parameters.cell.gate_lsbs),
         gamma * process.slope_factor,
         cell.load_resistance,
         diode / _line_capacitance(cell),
@@ -108,54 +132,78 @@ def mirror_noise(parameters: MixedSignalNeuronParameters, code: int, weight: int
 def settling_horizon(parameters: MixedSignalNeuronParameters, code: int) -> float:
     """Return a time [s] in which the cell surely settles: the line charged by half the supply, then e^-8.
 
-    Then 20 time constants of the node; a cell of capacitors has nothing but these.
+    A divider's nodes are charged as far by the current of 1 LSB. Then 20 time constants of the node; a cell
+    of capacitors has nothing but these.
     """
     cell = SpiceCell(parameters=parameters)
     if cell.is_charge:
         return 20 * cell.node_time_constant
     slope = parameters.process.slope_factor * thermal_voltage(parameters.temperature)
-    charge = _line_capacitance(cell) * (parameters.supply / 2 + 8 * slope)
+    volts = parameters.supply / 2 + 8 * slope
+    charge = _line_capacitance(cell) * volts
+    if cell.n_divided_bits:
+        gate = parameters.unit_width * parameters.unit_length * parameters.process.gate_capacitance
+        charge += gate * volts * WEIGHT_MAX
     return charge / cell.input_current(code) + 20 * cell.node_time_constant
 
 
-def predicted_settling_time(
-    parameters: MixedSignalNeuronParameters, before: int | None, code: int, weight: int
-) -> float:
-    """Return how long the node takes to within half an LSB of its end value [s].
+def predicted_settling_time(model: Model, point: Point) -> float:
+    """Return how long the node takes from one code to another, to within half an LSB of its end value [s].
 
     The input charges the line against its diode, :class:`analog_models.settling.DiodeLine`; the mirror, which
-    stays saturated, copies more of a small input than an unsaturated diode holds. The node follows the mirror
-    with the time constant of its loads. ``before`` None is a discharged line.
+    stays saturated, copies more of a small input than an unsaturated diode holds. A divider follows the
+    mirrors, :class:`Divider`, and the node follows the cell with the time constant of its loads. A step from
+    None is one from a discharged line.
     """
-    cell = SpiceCell(parameters=parameters)
+    parameters = at_condition(model.parameters, point.condition)
+    cell, topology = SpiceCell(parameters=parameters), parameters.cell
+    divider = Divider.of(topology)
     unit = thermal_voltage(parameters.temperature)
     saturated = parameters.process.slope_factor * unit
     ends = parameters.diode_line(n_neurons=1).ends
     capacitance = _line_capacitance(cell)
-    node = cell.node_time_constant
-    final, before = cell.input_current(code), before or 0
-    start, end = (
-        _signal(parameters, x, weight) / -math.expm1(-ends[x] / unit) if x else 0.0 for x in (before, code)
-    )
-    initial = final * math.exp((ends[before] - ends[code]) / saturated)
-    tolerance = parameters.lsb() / 2
-    line = settled_after(initial, final, final * tolerance / abs(end), capacitance, saturated)
+    node = model.node_load * cell.node_time_constant
+    code, before = point.code, point.before or 0
+    final = cell.input_current(code)
+    lsb = final / (cell.n_diode_units * topology.gate_lsbs)  # current of a unit at the end [A]
+    weights = np.array([abs(point.weight) & 1 << bit for bit in range(MAGNITUDE_BITS)])
+    whole = float(weights[cell.n_divided_bits :].sum())
+    taken = (weights > 0)[: cell.n_divided_bits] @ divider.taken[: cell.n_divided_bits]
+    heavy = divider.gates * parameters.unit_width * parameters.unit_length * model.divider_capacitance
+    volts_per_lsb = _signal(parameters, code, 1)
 
-    def charging(_time: float, volts: NDArray[np.float64]) -> NDArray[np.float64]:
-        copied = np.exp((volts - ends[code]) / saturated)
-        held: NDArray[np.float64] = copied * np.expm1(-volts / unit) / np.expm1(-ends[code] / unit)
-        return final * (1 - held) / capacitance
+    def copied(line: float) -> float:
+        return math.exp((line - ends[code]) / saturated) / -math.expm1(-ends[code] / unit)
 
-    time = np.linspace(0, line + 20 * node, _GRID)
-    middles = (time[1:] + time[:-1]) / 2
-    volts = solve_ivp(
-        charging, (0, time[-1]), [ends[before]], method="LSODA", t_eval=middles, rtol=1e-6, atol=1e-7
-    ).y[0]
-    wanted = end * np.exp((volts - ends[code]) / saturated)
-    signal, decay = np.full(_GRID, start), math.exp(-time[1] / node)
-    for k in range(1, _GRID):
-        signal[k] = wanted[k - 1] + (signal[k - 1] - wanted[k - 1]) * decay
-    return settling_time(time, signal, tolerance)
+    rates = lsb / (heavy * unit)
+    fed, lost = divider.fed * rates, divider.conductance * rates[:, np.newaxis]
+
+    def moving(_time: float, state: NDArray[np.float64]) -> NDArray[np.float64]:
+        line = float(state[0])
+        mirrored, conducted = copied(line), np.exp(state[1:-1])
+        held = mirrored * -math.expm1(-line / unit)
+        change = np.empty_like(state)
+        change[0] = final * (1 - held) / capacitance
+        change[1:-1] = fed * mirrored - lost @ conducted
+        change[-1] = (whole * mirrored + taken @ conducted - state[-1]) / node
+        return change
+
+    start, end = copied(ends[before]), copied(ends[code])
+    settled = whole + taken @ divider.at_rest  # at full input [LSB]
+    nodes = np.log(divider.at_rest * start)  # -V/U_T of each
+    horizon = 2 * settling_horizon(parameters, code)
+    time = np.concatenate([[0.0], np.geomspace(node / 50, horizon, _GRID)])
+    signal = solve_ivp(
+        moving,
+        (0, horizon),
+        [ends[before], *nodes, settled * start],
+        method="LSODA",
+        t_eval=time,
+        rtol=2e-5,
+        atol=1e-6,
+    ).y[-1]
+    signal[-1] = settled * end
+    return settling_time(time, volts_per_lsb * signal, parameters.lsb() / 2)
 
 
 def settling_time(time: NDArray[np.float64], signal: NDArray[np.float64], tolerance: float) -> float:
@@ -170,7 +218,10 @@ def settling_time(time: NDArray[np.float64], signal: NDArray[np.float64], tolera
 
 
 def _operation_energy(parameters: MixedSignalNeuronParameters, code: int, weight: int, time: float) -> float:
-    """Return the joules of one cell, drawn as designed, with its pair; its ADC is elsewhere."""
+    """Return the joules of one cell, drawn as designed, with its pair; its ADC is elsewhere.
+
+    So is the bias of the DAC that makes the input voltage of capacitors.
+    """
     nominal = replace(parameters, mismatch_factor=0.0)
     bank = nominal.bank(
         nominal.draw(1, 1, np.random.default_rng(0)),
@@ -181,7 +232,8 @@ def _operation_energy(parameters: MixedSignalNeuronParameters, code: int, weight
         noise_seed=0,
     )
     items = bank.energy(np.array([[code]]), np.array([[0]]), evaluation_time=time)
-    return sum(joules for name, joules in items.items() if name != "adc")
+    elsewhere = {"adc", "input_dac"} if parameters.cell.is_charge else {"adc"}
+    return sum(joules for name, joules in items.items() if name not in elsewhere)
 
 
 def _signal(parameters: MixedSignalNeuronParameters, code: int, weight: int) -> float:

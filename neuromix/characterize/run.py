@@ -1,20 +1,17 @@
 """A whole characterization: measure in every condition, fit, compare, write down."""
 
 import dataclasses
-import itertools
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from analog_models.mdac import MAGNITUDE_BITS
-from analog_models.mismatch import current_sigma
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.process import Process
 from analog_models.views.spice import Card, SpiceCell
@@ -23,19 +20,19 @@ from ..config.parameters import section_of
 from .fit import Residual, constant_noise_factor, fit, residuals
 from .measure import MismatchSample, measure, measure_mismatch
 from .ngspice import find_ngspice
-from .points import Condition, Plan, Point
-from .predict import Model, at_condition
+from .points import Condition, Plan, Point, Quantity
+from .predict import Model, at_condition, without_meaning
 
 __all__ = ["Characterization", "MismatchResidual", "characterize"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MismatchResidual:
-    """Deviation of a unit's current: the model's, uncalibrated and fitted, beside ngspice's.
+    """Deviation of a unit's current or capacitance: the model's, uncalibrated and fitted, beside ngspice's.
 
-    ``measured`` pools all bits of ``n_cells`` cells, each weighed by its units; ``standard_error`` is its own
-    relative one. ``same_draw`` is the model's over the measured deviation with the very transistors drawn,
-    bit by bit, so no sampling error is in it; the residual is made from that.
+    ``measured`` pools all bits of ``n_cells`` cells, each by what the model makes of its units;
+    ``standard_error`` is its own relative one. ``same_draw`` is the model's over the measured deviation with
+    the very units drawn, bit by bit, so no sampling error is in it; the residual is made from that.
     """
 
     measured: float
@@ -74,6 +71,11 @@ class Characterization:
     mismatch: MismatchResidual
 
     @property
+    def without_meaning(self) -> dict[Quantity, str]:
+        """Quantities that have no residual, and why."""
+        return without_meaning(self.model.parameters)
+
+    @property
     def rows(self) -> tuple[Residual, ...]:
         """Residuals of all quantities, mismatch included."""
         return (*self.residuals, self.mismatch.residual)
@@ -83,16 +85,20 @@ class Characterization:
         process = dataclasses.asdict(self.model.parameters.process)
         return {
             "card": self.card,
+            "topology": self.model.parameters.topology,
             "conditions": [condition.name for condition in self.conditions],
             "residuals": [
                 {**dataclasses.asdict(row), "target": row.target, "verdict": row.verdict} for row in self.rows
             ],
+            "without_meaning": self.without_meaning,
             "mismatch": dataclasses.asdict(self.mismatch),
             "fitted": {
                 "process": process,
                 "noise_factor": self.noise_factor,
                 "noise_rest": self.model.noise_rest,
                 "noise_excess": self.model.noise_excess,
+                "node_load": self.model.node_load,
+                "divider_capacitance": self.model.divider_capacitance,
             },
             "points": [
                 {**dataclasses.asdict(point), "condition": point.condition.name} for point in self.points
@@ -129,11 +135,6 @@ def characterize(
     """
     plan = plan or Plan()
     cell = SpiceCell(parameters=parameters)
-    if parameters.topology != "full_binary":
-        raise ValueError(
-            f"characterize: topology must be full_binary, got {parameters.topology!r}: "
-            "noise and mismatch of the other netlists are not predicted"
-        )
     card.path.read_bytes()
     find_ngspice()
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,25 +173,24 @@ def characterize(
 def _mismatch_residual(
     sample: MismatchSample, parameters: MixedSignalNeuronParameters, model: Model, condition: Condition
 ) -> MismatchResidual:
-    n_cells, n_bits = sample.bit_error.shape
-    units = 2.0 ** np.arange(n_bits)
-    area = parameters.unit_width * parameters.unit_length
+    topology = parameters.cell
+    slopes = topology.bit_slopes()  # [device, bit]
+    shares = slopes / np.sqrt(topology.devices)[:, np.newaxis]  # of devices that average their units
+    unit_spread = np.sqrt((shares**2).sum(axis=0))  # of a bit, when a unit's is 1
+    correlation = shares.T @ shares / np.outer(unit_spread, unit_spread)
 
     def sigma(design: MixedSignalNeuronParameters) -> float:
-        p = at_condition(design, condition)
-        return current_sigma(p.process, area, p.unit_gm_over_id)
+        return replace(at_condition(design, condition), mismatch_factor=1.0).sigma_unit
 
     efficiency = at_condition(model.parameters, condition).unit_gm_over_id
     unit_error = -efficiency * sample.threshold + sample.factor  # to first order, [cell, unit]
-    edges = np.concatenate([[0], np.cumsum(units).astype(int)])
-    linear = np.stack(
-        [unit_error[:, first:last].mean(axis=1) for first, last in itertools.pairwise(edges)],
-        axis=1,
-    )
+    first = np.cumsum([0, *topology.devices])[:-1]
+    linear = np.add.reduceat(unit_error, first, axis=1) / topology.devices @ slopes  # [cell, bit]
     spread = sample.bit_error.std(axis=0, ddof=1)
+    n_cells = len(sample.bit_error)
     return MismatchResidual(
-        measured=float(np.sqrt(np.mean(units * spread**2))),
-        standard_error=1 / math.sqrt(2 * n_bits * (n_cells - 1)),
+        measured=float(np.sqrt(np.mean((spread / unit_spread) ** 2))),
+        standard_error=float(np.sqrt(np.mean(correlation**2) / (2 * (n_cells - 1)))),
         uncalibrated=sigma(parameters),
         fitted=sigma(model.parameters),
         same_draw=tuple((linear.std(axis=0, ddof=1) / spread).tolist()),

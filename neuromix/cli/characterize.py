@@ -1,5 +1,6 @@
 """`neuromix characterize`: the analog cell in ngspice, and the numpy model beside it."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from analog_models.mdac import TOPOLOGIES
 from analog_models.neuron import MixedSignalNeuronParameters
 from analog_models.views.spice import BUILT_IN_CARD, Card
 
@@ -60,6 +62,15 @@ def characterize(
     temperatures: Annotated[
         str, typer.Option("--temperatures", metavar="DEGC", help="Temperatures; the first is fitted.")
     ] = "27,0,85",
+    topology: Annotated[
+        str | None,
+        typer.Option(
+            "--topology",
+            metavar="NAME",
+            help=f"Structure of the cell: {', '.join(TOPOLOGIES)}.",
+            show_default="the neuron's own",
+        ),
+    ] = None,
     cells: Annotated[
         int, typer.Option("--cells", metavar="N", min=2, help="Cells drawn for the mismatch.")
     ] = Plan.cells,
@@ -72,12 +83,15 @@ def characterize(
     if experiment is not None:
         config = read_experiment(experiment)
         name, parameters = config.name, config.mixed_signal.neuron
+    step = "characterize"
+    if topology is not None:
+        parameters, step = dataclasses.replace(parameters, topology=topology), f"characterize-{topology}"
     conditions = [
         Condition(corner_name=corner, celsius=celsius)
         for corner in _words("corners", corners)
         for celsius in _numbers("temperatures", temperatures)
     ]
-    folder = build / name / "characterize"
+    folder = build / name / step
     with progress_report() as progress:
         found = run_characterization(
             parameters,
@@ -112,12 +126,17 @@ def _numbers(option: str, text: str) -> list[float]:
 
 def _print(found: Characterization) -> None:
     names = ", ".join(condition.name for condition in found.conditions)
-    print(f"model against ngspice with {found.card} in {names}")
+    topology = found.model.parameters.topology
+    print(f"model of a {topology} cell against ngspice with {found.card} in {names}")
     table = Table("residual, rms", "design", "fitted", "held out", "worst", "target", "")
     for row in sorted(found.rows, key=lambda row: list(LABELS).index(row.quantity)):
         label, factor = LABELS[row.quantity]
         table.add_row(label, *(_cell(value, factor) for value in _values(row)), row.verdict or "")
+    for quantity in found.without_meaning:
+        table.add_row(LABELS[quantity][0], *[""] * 5, "none")
     Console().print(table)
+    for quantity, reason in found.without_meaning.items():
+        print(f"{LABELS[quantity][0].partition(' (')[0]}: none, because {reason}")
     mismatch = found.mismatch
     print(
         f"sigma of a unit: {100 * mismatch.measured:.2f} % "

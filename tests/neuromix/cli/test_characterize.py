@@ -64,7 +64,8 @@ def test_table_shows_every_residual_beside_its_target(
     assert result.exit_code == 0, result.stderr
     (settling,) = (line for line in result.stdout.splitlines() if "settling" in line)
     assert (
-        " ".join(settling.replace("│", " ").split()) == "settling time (%) 129.00 5.00 12.00 20.00 10.00 fail"
+        " ".join(settling.replace("│", " ").split())
+        == "settling time (%) 129.00 5.00 12.00 20.00 10.00 missed"
     )
     (mismatch,) = (line for line in result.stdout.splitlines() if "mismatch" in line)
     assert mismatch.replace("│", " ").split()[-2:] == ["10.00", "pass"]
@@ -74,6 +75,26 @@ def test_table_shows_every_residual_beside_its_target(
     assert [condition.name for condition in conditions] == [
         f"{corner}_{celsius}c" for corner in ("tt", "ff", "ss") for celsius in (27, 0, 85)
     ]
+
+
+def test_quantity_without_meaning_is_told_with_its_reason(
+    neuromix: Neuromix, measured: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    capacitors = dataclasses.replace(
+        FOUND, model=Model(parameters=MixedSignalNeuronParameters(topology="c2c")), residuals=()
+    )
+    monkeypatch.setitem(globals(), "FOUND", capacitors)
+    result = neuromix("characterize", "--topology", "c2c", "--build", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.replace("│", " ").split()[-1] for line in lines if "(" in line and "none" in line] == [
+        "none",
+        "none",
+    ]
+    assert "V_GS of a unit: none, because a cell of capacitors has no unit transistor" in lines
+    assert lines[-1] == str(tmp_path / "cell" / "characterize-c2c" / "characterization.json")
+    parameters = measured[0][0]
+    assert parameters == MixedSignalNeuronParameters(topology="c2c")
 
 
 def test_json_is_the_whole_result(
@@ -93,6 +114,7 @@ def test_json_is_the_whole_result(
         (["--corners", "tt,tt"], "--corners: must be different ones with commas between, got 'tt,tt'"),
         (["--temperatures", "27,hot"], "--temperatures: must be different numbers, got '27,hot'"),
         (["--temperatures", "9000"], "must be 200 to 450 K"),
+        (["--topology", "r2r"], "topology must be one of full_binary, segmented, m2m, c2c, got 'r2r'"),
     ],
 )
 def test_bad_input_is_one_message(
