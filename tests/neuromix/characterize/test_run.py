@@ -148,6 +148,9 @@ def test_cell_of_another_topology_is_characterized_in_full(topology: str, tmp_pa
     for quantity in ("transfer", "activation", "noise", *({"settling"} & {*rows})):
         assert rows[quantity].n_held_out, f"{quantity}: nothing is held out, so the residual proves nothing"
         assert rows[quantity].verdict == "pass", rows[quantity]
+    # The fit scales noise at rest and of the cell; by more than card and pair explain would hide an error.
+    assert 1.2 < found.model.noise_rest < 1.6
+    assert 0.9 < found.model.noise_excess < 1.6
     # Known misses. The model's reset takes the supply's charge of the node, an upper bound: nothing else may
     # be off by more than 3 %. And its units all match as those of least current: too badly, not too well.
     reset = parameters.node_capacitance * parameters.supply**2
