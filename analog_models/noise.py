@@ -71,7 +71,7 @@ class DrawnAhead:
 
     def __init__(self, draw: Callable[[int, int], NDArray[np.float64]]) -> None:
         self._draw = draw
-        self._drawn = (0, np.zeros((0, 0)))  # first step, deviates
+        self._drawn = (-1, np.zeros((0, 0)))  # first step, deviates
         self._next_step = -1
 
     def __call__(self, first_step: int, n_steps: int) -> NDArray[np.float64]:
