@@ -76,9 +76,10 @@ class DrawnAhead:
 
     def __call__(self, first_step: int, n_steps: int) -> NDArray[np.float64]:
         """Return the deviates of ``n_steps`` time steps from ``first_step`` on."""
-        follows, self._next_step = first_step == self._next_step, first_step + n_steps
-        start, drawn = self._drawn
-        if not start <= first_step <= self._next_step <= start + len(drawn):
+        end = first_step + n_steps
+        follows, self._next_step = first_step == self._next_step, end
+        start, drawn = self._drawn  # read once: threads that share an array may replace it meanwhile
+        if not start <= first_step <= end <= start + len(drawn):
             start, drawn = first_step, self._draw(first_step, max(n_steps, _AHEAD if follows else 0))
             if follows:
                 self._drawn = start, drawn

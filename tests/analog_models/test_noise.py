@@ -88,3 +88,18 @@ def test_what_is_drawn_ahead_is_what_each_step_has() -> None:
         np.testing.assert_array_equal(ahead(first, count), expected[first : first + count])
     assert len(draws) < 20, "one by one costs a draw each"
     assert draws[0] == 1, "whoever asks once need not pay for more"
+
+
+def test_a_caller_that_comes_in_between_takes_nothing_from_another() -> None:
+    # Golden models of several parts of the images run in threads, on the same arrays.
+    ahead = DrawnAhead(lambda first, count: step_normals(7, first, count, 5))
+    expected = step_normals(7, 0, 100, 5)
+    for step in range(2):
+        ahead(step, 1)  # from the second on steps are kept
+
+    class Interrupted(int):
+        def __ge__(self, other: int) -> bool:  # what the look into the steps that are there begins with
+            ahead(61, 1)
+            return int(self) >= other
+
+    np.testing.assert_array_equal(ahead(Interrupted(60), 10), expected[60:70])
