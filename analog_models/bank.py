@@ -165,9 +165,7 @@ class MixedSignalNeuronBank:
         """
         inputs = self._checked_inputs(input_codes)
         first_step = checked_whole(_WHERE, "first_step", first_step, 0, _STEP_MAX)
-        level = sum_products(inputs, self._weights, self._inputs) * self._scale * self._neuron_gain
-        if self._loading:
-            level /= 1 + self._loading * sum_products(inputs, self._loads)
+        level = self._signal(inputs)
         level += self._offset
         self._add_noise(level, inputs, first_step)
         activated = saturate(level, self.parameters.linear_range / self._lsb)
@@ -176,6 +174,14 @@ class MixedSignalNeuronBank:
             node_voltage=level * self._lsb,
             adc_voltage=activated * self._lsb,
         )
+
+    def _signal(self, inputs: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return what the cells' currents move each node by, ``[step, post]`` [LSB]."""
+        level: NDArray[np.float64] = sum_products(inputs, self._weights, self._inputs) * self._scale
+        level *= self._neuron_gain
+        if self._loading:
+            level /= 1 + self._loading * sum_products(inputs, self._loads)
+        return level
 
     def _add_noise(self, level: NDArray[np.float64], inputs: NDArray[np.uint8], first_step: int) -> None:
         """Add thermal and flicker noise to ``level`` [LSB]."""
@@ -206,28 +212,19 @@ class MixedSignalNeuronBank:
             return adc.convert_ramp(level, draw.adc_step_error, self._code_max)
         return adc.convert_sar(level, draw.adc_bit_error, self._code_max)
 
-    def energy(
-        self,
-        input_codes: NDArray[np.integer],
-        codes: NDArray[np.integer],
-        *,
-        evaluation_time: float,
-    ) -> dict[str, float]:
+    def energy(self, input_codes: NDArray[np.integer], *, evaluation_time: float) -> dict[str, float]:
         """Return the energy [J] of the given steps by item of :data:`analog_models.charge.ITEMS`.
 
-        ``input_codes[step, pre]`` went in, ``codes[step, post]`` came out, and the currents flowed for
-        ``evaluation_time`` [s] in each step. Leakage, weight memory and digital control are not in it.
+        ``input_codes[step, pre]`` went in, and the currents flowed for ``evaluation_time`` [s] in each step.
+        Leakage, weight memory and digital control are not in it.
         """
         inputs = self._checked_inputs(input_codes)
-        if codes.shape != (len(inputs), self.n_neurons):
-            raise ValueError(
-                f"mixed-signal bank: codes must have shape {(len(inputs), self.n_neurons)}, got {codes.shape}"
-            )
         if not 0 < evaluation_time < math.inf:
             raise ValueError(
                 f"mixed-signal bank: evaluation_time must be above 0 s and finite, got {evaluation_time}"
             )
         p = self.parameters
+        n_conversions = len(inputs) * self.n_neurons
         axon_drive = inputs.sum(axis=0, dtype=np.int64) / INPUT_LEVELS  # full-scale steps, [pre]
         copied = np.arange(INPUT_LEVELS) * p.conducted_fraction(self.n_neurons, evaluation_time)  # [code]
         cell_drive = copied[inputs].sum(axis=0) / INPUT_LEVELS  # what of them the cells copy, [pre]
@@ -237,6 +234,7 @@ class MixedSignalNeuronBank:
         uses = np.bincount(inputs.ravel(), minlength=INPUT_LEVELS)  # how often each input code came, [code]
         # Without drivers the inputs' own currents charge the lines.
         driven_swing = float(uses @ p.line_swing) if p.line_time_constant else 0.0
+        node_swing = np.minimum(np.abs(self._signal(inputs)) * self._lsb, p.supply)
 
         def flowing(current: float) -> float:
             return bias_energy(p.supply, current, evaluation_time)
@@ -249,10 +247,10 @@ class MixedSignalNeuronBank:
             "mdac_charge": capacitor_energy(
                 p.supply, 2 / 3 * p.leg_capacitance, p.supply * float(axon_drive @ axon_bits)
             ),
-            "activation_bias": flowing(p.pair_current * codes.size),
+            "activation_bias": flowing(p.pair_current * n_conversions),
             "trim": flowing(p.trim_current * self._trim_codes * len(inputs)),
-            "reset": capacitor_energy(p.supply, p.node_capacitance, p.supply) * codes.size,
-            "adc": p.conversion_energy(self._code_max, self.n_neurons) * codes.size,
+            "reset": capacitor_energy(p.supply, p.node_capacitance, float(node_swing.sum())),
+            "adc": p.conversion_energy(self._code_max, self.n_neurons) * n_conversions,
         }
 
     def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.uint8]:

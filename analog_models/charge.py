@@ -23,13 +23,13 @@ ITEMS = MappingProxyType(
         "mdac_charge": "legs of C-2C ladders, an upper bound: V_dd 2/3 C V_dd x/256 per set bit",
         "activation_bias": "tail currents of the activation pairs: V_dd I_tail t",
         "trim": "currents of the trim DACs: V_dd I_trim |code| t",
-        "reset": "summing nodes precharged from ground, an upper bound: C V_dd^2",
+        "reset": "summing nodes recharged by what the cells' currents moved them, at most V_dd: V_dd C |V|",
         "adc": "conversions: SAR in proportion to its bits; ramp: V_dd I_comparator t, counter and latches",
     }
 )
 """Every item of the energy of a step, and its equation."""
 
-STATIC_ITEMS = ("activation_bias", "trim", "reset", "adc")
+STATIC_ITEMS = ("activation_bias", "trim", "adc")
 """Items that do not depend on the input: a step without events takes these."""
 
 

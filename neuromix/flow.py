@@ -641,10 +641,8 @@ def _price(
     engine = back_end.chip.tile.core.engine
     if isinstance(engine, AnalogArrayParameters):
         for position, bank in back_end.banks.items():
-            inputs = reference.input_codes[position]
             items = bank.energy(
-                inputs[counted],
-                bank.evaluate(inputs).codes[counted],
+                reference.input_codes[position][counted],
                 evaluation_time=engine.settle_cycles / config.chip.clock,
             )
             for item, joules in items.items():

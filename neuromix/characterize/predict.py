@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _GRID = 400  # time steps of a predicted waveform
+_SHIFT = 22  # of a bank's gain: the largest at which a full cell fills the node's full scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,12 +227,12 @@ def _operation_energy(parameters: MixedSignalNeuronParameters, code: int, weight
     bank = nominal.bank(
         nominal.draw(1, 1, np.random.default_rng(0)),
         weights=[[weight]],
-        gain=1,
-        shift=0,
+        gain=round(2**_SHIFT / WEIGHT_MAX),  # all inputs and weights fill the node's full scale
+        shift=_SHIFT,
         code_max=INPUT_LEVELS - 1,
         noise_seed=0,
     )
-    items = bank.energy(np.array([[code]]), np.array([[0]]), evaluation_time=time)
+    items = bank.energy(np.array([[code]]), evaluation_time=time)
     elsewhere = {"adc", "input_dac"} if parameters.cell.is_charge else {"adc"}
     return sum(joules for name, joules in items.items() if name not in elsewhere)
 

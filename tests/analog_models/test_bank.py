@@ -172,7 +172,7 @@ def test_energy_of_an_array_is_the_sum_of_its_neurons_but_for_what_they_share() 
 
     def energy(rows: np.ndarray) -> dict[str, float]:
         bank = make_bank(parameters, rows)
-        return bank.energy(inputs, bank.evaluate(inputs).codes, **settings)
+        return bank.energy(inputs, **settings)
 
     whole, parts = energy(weights), [energy(weights[n : n + 1]) for n in range(3)]
     for item, joules in whole.items():

@@ -26,12 +26,12 @@ def bank(
 
 
 def energy(array: MixedSignalNeuronBank, inputs: np.ndarray) -> dict[str, float]:
-    return array.energy(inputs, array.evaluate(inputs).codes, evaluation_time=TIME)
+    return array.energy(inputs, evaluation_time=TIME)
 
 
 def test_items_of_one_cell_match_a_hand_computation() -> None:
     parameters = MixedSignalNeuronParameters.ideal()
-    array = bank(parameters, np.array([[-64]]), offset_trim=-3, gain_trim=2)
+    array = bank(parameters, np.array([[-64]]), offset_trim=-5, shift=7)
     found = energy(array, np.array([[128]]))
     gate_voltage = float(gate_swing(GENERIC_65, parameters.unit_ic, 256, 300)[128])
     driver_gm_over_id = transconductance_efficiency(GENERIC_65, 1.0, 300)  # 15.6 /V
@@ -44,7 +44,7 @@ def test_items_of_one_cell_match_a_hand_computation() -> None:
             "mdac_charge": 0.0,
             "activation_bias": 1.0 * 1e-6 * 100e-9,  # 100 fJ
             "trim": 1.0 * 5 * 1e-9 * 100e-9,  # 0.5 fJ: five codes of 1 nA
-            "reset": 80e-15 * 1.0**2,  # 80 fJ
+            "reset": 80e-15 * 1.0 * 64 * 128 / 2**7 / 256 * 0.2,  # 4 fJ: 64 LSB of 0.2 V / 256
             "adc": 2.7e-12,
         }
     )
@@ -54,11 +54,10 @@ def test_line_without_a_driver_is_charged_by_its_input_and_paid_once() -> None:
     parameters = MixedSignalNeuronParameters.ideal(line_time_constant=0, settling_factor=1)
     inputs = np.array([[128]])
     array = bank(parameters, np.array([[-64]]))
-    codes = array.evaluate(inputs).codes
     ratio = 64 * 8e-9 / 1e-6  # of the mirror
     line = parameters.line_capacitance(2)  # of the cell, and as much of the diode
     for time in (1e-7, 1e-6, 1e-5):
-        found = array.energy(inputs, codes, evaluation_time=time)
+        found = array.energy(inputs, evaluation_time=time)
         moments = np.linspace(0, time, 4001)[1:]
         flows = [0.0, *(0.5e-6 * parameters.settled_fraction(1, moment)[128] for moment in moments)]
         copied = ratio * np.trapezoid(flows, dx=time / 4000)
@@ -78,6 +77,18 @@ def test_line_settled_at_once_keeps_nothing() -> None:
     )
     assert without["mdac_bias"] == joules(driven["mdac_bias"])
     assert without["mdac_gate"] == 0 < driven["mdac_gate"]
+
+
+def test_node_is_recharged_by_what_moved_it_and_not_beyond_the_supply() -> None:
+    def reset(weight: int, **settings: Any) -> float:
+        array = bank(MixedSignalNeuronParameters.ideal(), np.array([[weight]]), **settings)
+        return energy(array, np.array([[200]]))["reset"]
+
+    assert reset(0) == 0 < reset(1, shift=7)
+    assert reset(-100, shift=7) == joules(100 * reset(1, shift=7))
+    assert reset(50, shift=7, gain=2) == joules(reset(100, shift=7))
+    assert reset(100, shift=7, offset_trim=9) == reset(100, shift=7)  # the pair comes behind the node
+    assert reset(100) == joules(80e-15 * 1.0**2)
 
 
 def test_every_item_is_described() -> None:
@@ -107,8 +118,7 @@ def test_energy_of_a_batch_is_the_sum_of_its_steps() -> None:
 def test_bias_follows_time_and_the_rest_does_not() -> None:
     array = bank(MixedSignalNeuronParameters(), np.full((2, 3), 100), offset_trim=1)
     inputs = np.full((1, 3), 200, dtype=np.uint8)
-    codes = array.evaluate(inputs).codes
-    short, long = (array.energy(inputs, codes, evaluation_time=time) for time in (TIME, 3 * TIME))
+    short, long = (array.energy(inputs, evaluation_time=time) for time in (TIME, 3 * TIME))
     ratio = {item: round(long[item] / short[item]) for item in ITEMS if short[item]}
     bias = {"input_dac", "line_driver", "mdac_bias", "activation_bias", "trim"}
     assert ratio == {item: 3 if item in bias else 1 for item in ITEMS if item != "mdac_charge"}
@@ -153,13 +163,7 @@ def test_coarser_converter_takes_less() -> None:
 def test_impossible_time_is_refused(time: float) -> None:
     array = bank(MixedSignalNeuronParameters(), np.ones((1, 1), dtype=int))
     with pytest.raises(ValueError, match=r"evaluation_time must be above 0 s and finite, got"):
-        array.energy(np.ones((1, 1), dtype=np.uint8), np.ones((1, 1), dtype=int), evaluation_time=time)
-
-
-def test_codes_of_other_steps_are_refused() -> None:
-    array = bank(MixedSignalNeuronParameters(), np.ones((2, 1), dtype=int))
-    with pytest.raises(ValueError, match=r"codes must have shape \(3, 2\), got \(1, 2\)$"):
-        array.energy(np.ones((3, 1), dtype=np.uint8), np.ones((1, 2), dtype=int), evaluation_time=TIME)
+        array.energy(np.ones((1, 1), dtype=np.uint8), evaluation_time=time)
 
 
 def test_divider_and_ladder_take_what_they_drain() -> None:
