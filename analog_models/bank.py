@@ -106,7 +106,7 @@ class MixedSignalNeuronBank:
         self._magnitudes = np.abs(codes.astype(np.int64))
         self._loads = self._magnitudes.astype(np.float64)
         self._weights = effective_weights(codes, draw.bit_error)
-        unit_variance = np.rint(parameters.cell.weight_variance(1.0) * _FLICKER_GRID)
+        unit_variance = np.rint(parameters.weight_flicker * _FLICKER_GRID)
         self._flicker_units = unit_variance[self._magnitudes]
         self._inputs = effective_inputs(
             parameters.settled_fraction(self.n_neurons, evaluation_time) * parameters.mirror_gain

@@ -24,8 +24,8 @@ With 8 magnitude bits the same structures have 511, 48 and 26 transistors: 255 m
 units; 16 mirrors, their diode of 16 and a divider of 16; a feed and a ladder of 25. Here the diode is not in
 the cell: a line has one for all its cells.
 
-Units of a cell are taken to have the same relative deviation, the weak-inversion one, which is the largest:
-the mirrors of 16 and 128 LSB run at a larger inversion coefficient and match slightly better.
+A unit's relative deviation is that of its own current at full-scale input: mirrors of 16 and 128 LSB, and the
+upper legs of a ladder, run at a larger inversion coefficient than a unit of 1 LSB and match better.
 """
 
 from collections.abc import Callable
@@ -34,9 +34,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from .device import transconductance_efficiency
 from .mismatch import draw_relative_error
+from .process import Process
 
 __all__ = [
     "GRID_BITS",
@@ -93,6 +95,8 @@ class Topology:
         Current of the mirror behind each of these gates [LSB].
     devices :
         ``[device]``, units that each independent device is made of: m units average their errors.
+    unit_lsbs :
+        ``[device]``, current of each of these units at full-scale input [LSB]; 1 for capacitors.
     bits :
         ``bits(error[..., device])``, relative error of each bit ``[..., bit]``.
     drawn :
@@ -105,6 +109,7 @@ class Topology:
     gate_units: int
     gate_lsbs: int
     devices: tuple[int, ...]
+    unit_lsbs: tuple[int, ...]
     bits: Callable[[Array], Array]
     drawn: NDArray[np.int64]
 
@@ -113,14 +118,20 @@ class Topology:
         """Whether a cell is made of capacitors and gives charge, not current."""
         return self.gate_units == 0
 
-    def draw_bit_error(
-        self, sigma_unit: float, shape: tuple[int, ...], rng: np.random.Generator
-    ) -> NDArray[np.float64]:
-        """Draw the relative error of each bit, ``[*shape, bit]``, from units of deviation ``sigma_unit``.
+    def gm_over_ids(self, process: Process, unit_ic: float, temperature: float) -> NDArray[np.float64]:
+        """Return gm/I of a unit of each device [1/V], ``[device]``; 1 LSB is ``unit_ic``."""
+        return np.array(
+            [transconductance_efficiency(process, lsbs * unit_ic, temperature) for lsbs in self.unit_lsbs]
+        )
 
-        Advances ``rng`` by the same amount whatever ``sigma_unit``.
+    def draw_bit_error(
+        self, sigma_units: ArrayLike, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """Draw the relative error of each bit, ``[*shape, bit]``, from units of deviation ``sigma_units``.
+
+        That is one number for all units, or ``[device]``. Advances ``rng`` by the same amount whatever it is.
         """
-        sigma = sigma_unit / np.sqrt(self.devices)
+        sigma = np.asarray(sigma_units) / np.sqrt(self.devices)
         error = draw_relative_error(sigma, (*shape, len(self.devices)), rng)
         return np.maximum(self.bits(error), -1.0)
 
@@ -131,15 +142,15 @@ class Topology:
         slopes: NDArray[np.float64] = self.bits(1j * step * np.eye(len(self.devices))).imag / step
         return slopes
 
-    def weight_variance(self, sigma_unit: float) -> NDArray[np.float64]:
+    def weight_variance(self, sigma_units: ArrayLike) -> NDArray[np.float64]:
         """Return the variance of the effective weight [LSB^2] for each magnitude, ``[magnitude]``.
 
-        To first order in ``sigma_unit``.
+        To first order in ``sigma_units``, one number for all units or ``[device]``.
         """
         weight_slopes = (
             _BITS * 2.0 ** np.arange(MAGNITUDE_BITS)
         ) @ self.bit_slopes().T  # [magnitude, device]
-        variance: NDArray[np.float64] = weight_slopes**2 @ (sigma_unit**2 / np.array(self.devices))
+        variance: NDArray[np.float64] = weight_slopes**2 @ (np.square(sigma_units) / self.devices)
         return variance
 
 
@@ -198,6 +209,7 @@ TOPOLOGIES = MappingProxyType(
                 gate_units=127,
                 gate_lsbs=1,
                 devices=(1, 2, 4, 8, 16, 32, 64),
+                unit_lsbs=(1,) * MAGNITUDE_BITS,
                 bits=_independent_bits,
                 drawn=_MAGNITUDES,
             ),
@@ -207,6 +219,7 @@ TOPOLOGIES = MappingProxyType(
                 gate_units=8,
                 gate_lsbs=16,
                 devices=(1, 2, 4, 8, 1, 1, 1, 2, 4),
+                unit_lsbs=(*[1] * (LOW_BITS + 1), *[1 << LOW_BITS] * 4),
                 bits=_segmented_bits,
                 drawn=_HIGH + (_FEEDS_DIVIDER << LOW_BITS),
             ),
@@ -216,6 +229,7 @@ TOPOLOGIES = MappingProxyType(
                 gate_units=1,
                 gate_lsbs=128,
                 devices=(1, *[2] * MAGNITUDE_BITS, *[1] * (MAGNITUDE_BITS - 1), 2),
+                unit_lsbs=(128, 1, 2, 4, 8, 16, 32, 64, 2, 4, 8, 16, 32, 64, 1),
                 bits=_ladder_bits,
                 drawn=np.where(_MAGNITUDES > 0, 1 << MAGNITUDE_BITS, 0),
             ),
@@ -225,6 +239,7 @@ TOPOLOGIES = MappingProxyType(
                 gate_units=0,
                 gate_lsbs=0,
                 devices=(*[1] * MAGNITUDE_BITS, *[2] * (MAGNITUDE_BITS - 1), 1),
+                unit_lsbs=(1,) * 2 * MAGNITUDE_BITS,
                 bits=_capacitor_bits,
                 drawn=np.zeros_like(_MAGNITUDES),
             ),

@@ -222,12 +222,24 @@ class MixedSignalNeuronParameters:
         return transconductance_efficiency(self.process, self.unit_ic, self.temperature)
 
     @property
-    def sigma_unit(self) -> float:
-        """Relative deviation of a unit transistor's current, or of a C-2C ladder's unit capacitor."""
+    def sigma_units(self) -> NDArray[np.float64]:
+        """Relative deviation of a unit of each of a cell's devices, ``[device]``.
+
+        Of a transistor's current, at what it carries at full-scale input; or of a C-2C ladder's capacitance.
+        """
         if self.cell.is_charge:
-            return self.mismatch_factor * capacitor_sigma(self.process, self.ladder_capacitance)
+            sigma = capacitor_sigma(self.process, self.ladder_capacitance)
+            return np.full(len(self.cell.devices), self.mismatch_factor * sigma)
         area = self.unit_width * self.unit_length
-        return self.mismatch_factor * current_sigma(self.process, area, self.unit_gm_over_id)
+        efficiencies = self.cell.gm_over_ids(self.process, self.unit_ic, self.temperature)
+        return self.mismatch_factor * np.array(
+            [current_sigma(self.process, area, efficiency) for efficiency in efficiencies]
+        )
+
+    @property
+    def sigma_unit(self) -> float:
+        """Relative deviation of a unit of 1 LSB, the worst of a cell."""
+        return float(self.sigma_units.max())
 
     @property
     def noise_variance(self) -> float:
@@ -348,11 +360,17 @@ class MixedSignalNeuronParameters:
 
     @property
     def cell_flicker(self) -> float:
-        """Flicker power of a unit transistor's current, relative, per e-fold of frequency."""
+        """Flicker power of the current of a unit of 1 LSB, relative, per e-fold of frequency."""
         if self.cell.is_charge:
             return 0.0
         power = gate_power(self.process, self.unit_width * self.unit_length)
         return self.flicker_factor * power * self.unit_gm_over_id**2
+
+    @property
+    def weight_flicker(self) -> NDArray[np.float64]:
+        """Flicker power of a weight over that of a unit's current, ``[magnitude]`` [LSB^2]."""
+        efficiencies = self.cell.gm_over_ids(self.process, self.unit_ic, self.temperature)
+        return self.cell.weight_variance(efficiencies / self.unit_gm_over_id)
 
     @property
     def pair_flicker(self) -> float:
@@ -413,7 +431,7 @@ class MixedSignalNeuronParameters:
             **both("converter_offset_sigma", self.adc_factor * self.adc_offset_sigma),
             **both("droop", self.droop),
             "sigma_unit": self.sigma_unit,
-            "sigma_full_scale_weight_lsb": math.sqrt(self.cell.weight_variance(self.sigma_unit)[-1]),
+            "sigma_full_scale_weight_lsb": math.sqrt(self.cell.weight_variance(self.sigma_units)[-1]),
             "unit_inversion_coefficient": self.unit_ic,
             "unit_gm_over_id_per_v": self.unit_gm_over_id,
             "linear_range_v": self.linear_range,
@@ -434,7 +452,7 @@ class MixedSignalNeuronParameters:
             adc_step_error=adc_sigma * later.standard_normal((1 << adc.BITS) - 1),
             offset=self.offset_sigma * rng.standard_normal(n_neurons),
             gain_error=draw_relative_error(self.mismatch_factor * self.gain_sigma, (n_neurons,), rng),
-            bit_error=self.cell.draw_bit_error(self.sigma_unit, (n_neurons, n_axons), rng),
+            bit_error=self.cell.draw_bit_error(self.sigma_units, (n_neurons, n_axons), rng),
         )
 
     def bank(

@@ -229,11 +229,18 @@ class SpikingNeuronParameters:
         return self.unit_current / square
 
     @property
-    def sigma_unit(self) -> float:
-        """Relative deviation of an MDAC unit's current."""
-        gm_over_id = transconductance_efficiency(self.process, self.unit_ic, self.temperature)
+    def sigma_units(self) -> NDArray[np.float64]:
+        """Relative deviation of the pulsed current of a unit of each of a cell's devices, ``[device]``."""
         area = self.unit_width * self.unit_length
-        return self.mismatch_factor * current_sigma(self.process, area, gm_over_id)
+        efficiencies = self.cell.gm_over_ids(self.process, self.unit_ic, self.temperature)
+        return self.mismatch_factor * np.array(
+            [current_sigma(self.process, area, efficiency) for efficiency in efficiencies]
+        )
+
+    @property
+    def sigma_unit(self) -> float:
+        """Relative deviation of a unit of 1 LSB, the worst of a cell."""
+        return float(self.sigma_units.max())
 
     @cached_property
     def comparator_transconductance(self) -> float:
@@ -304,7 +311,7 @@ class SpikingNeuronParameters:
             offset=self.offset_sigma * rng.standard_normal(n_neurons),
             capacitance_error=draw_relative_error(self.capacitance_sigma, (n_neurons,), rng),
             leak_error=draw_relative_error(self.mismatch_factor * self.leak_sigma, (n_neurons,), rng),
-            bit_error=self.cell.draw_bit_error(self.sigma_unit, (n_neurons, n_axons), rng),
+            bit_error=self.cell.draw_bit_error(self.sigma_units, (n_neurons, n_axons), rng),
         )
 
     def bank(

@@ -28,11 +28,12 @@ __all__ = ["Characterization", "MismatchResidual", "characterize"]
 
 @dataclass(frozen=True, kw_only=True)
 class MismatchResidual:
-    """Deviation of a unit's current or capacitance: the model's, uncalibrated and fitted, beside ngspice's.
+    """Deviation of the current of a unit of 1 LSB, or of a capacitance: the model's and ngspice's.
 
-    ``measured`` pools all bits of ``n_cells`` cells, each by what the model makes of its units;
-    ``standard_error`` is its own relative one. ``same_draw`` is the model's over the measured deviation with
-    the very units drawn, bit by bit, so no sampling error is in it; the residual is made from that.
+    The model's is ``uncalibrated`` and ``fitted``. ``measured`` pools all bits of ``n_cells`` cells, each by
+    what the model makes of its units; ``standard_error`` is its own relative one. ``same_draw`` is the
+    model's over the measured deviation with the very units drawn, bit by bit, so no sampling error is in it;
+    the residual is made from that.
     """
 
     measured: float
@@ -175,15 +176,17 @@ def _mismatch_residual(
 ) -> MismatchResidual:
     topology = parameters.cell
     slopes = topology.bit_slopes()  # [device, bit]
-    shares = slopes / np.sqrt(topology.devices)[:, np.newaxis]  # of devices that average their units
-    unit_spread = np.sqrt((shares**2).sum(axis=0))  # of a bit, when a unit's is 1
+    design, fitted = (
+        replace(at_condition(found, condition), mismatch_factor=1.0)
+        for found in (parameters, model.parameters)
+    )
+    relative = fitted.sigma_units / fitted.sigma_unit / np.sqrt(topology.devices)  # units are averaged
+    shares = slopes * relative[:, np.newaxis]
+    unit_spread = np.sqrt((shares**2).sum(axis=0))  # of a bit, when that of a unit of 1 LSB is 1
     correlation = shares.T @ shares / np.outer(unit_spread, unit_spread)
-
-    def sigma(design: MixedSignalNeuronParameters) -> float:
-        return replace(at_condition(design, condition), mismatch_factor=1.0).sigma_unit
-
-    efficiency = at_condition(model.parameters, condition).unit_gm_over_id
-    unit_error = -efficiency * sample.threshold + sample.factor  # to first order, [cell, unit]
+    efficiencies = topology.gm_over_ids(fitted.process, fitted.unit_ic, fitted.temperature)
+    by_unit = np.repeat(efficiencies, topology.devices)
+    unit_error = -by_unit * sample.threshold + sample.factor  # to first order, [cell, unit]
     first = np.cumsum([0, *topology.devices])[:-1]
     linear = np.add.reduceat(unit_error, first, axis=1) / topology.devices @ slopes  # [cell, bit]
     spread = sample.bit_error.std(axis=0, ddof=1)
@@ -191,8 +194,8 @@ def _mismatch_residual(
     return MismatchResidual(
         measured=float(np.sqrt(np.mean((spread / unit_spread) ** 2))),
         standard_error=float(np.sqrt(np.mean(correlation**2) / (2 * (n_cells - 1)))),
-        uncalibrated=sigma(parameters),
-        fitted=sigma(model.parameters),
+        uncalibrated=design.sigma_unit,
+        fitted=fitted.sigma_unit,
         same_draw=tuple((linear.std(axis=0, ddof=1) / spread).tolist()),
         n_cells=n_cells,
     )

@@ -78,8 +78,8 @@ class Plan:
 
     layers: tuple[Layer, ...]
     structure: Topology
-    sigma_unit: float
-    """Relative deviation of a unit of a cell."""
+    sigma_units: NDArray[np.float64]
+    """Relative deviation of a unit of each device of a cell, ``[device]``."""
     sigma_gain: float
     """Relative deviation of a neuron's gain."""
     sigma_offset: float
@@ -102,7 +102,7 @@ class Plan:
     @property
     def is_random(self) -> bool:
         """Whether chips differ, or images are seen through noise."""
-        spread = (self.sigma_unit, self.sigma_gain, self.sigma_offset, self.sigma_converter, self.droop)
+        spread = (self.sigma_gain, self.sigma_offset, self.sigma_converter, self.droop, *self.sigma_units)
         return any(spread) or any((self.converter_noise, *(layer.noise for layer in self.layers)))
 
     @property
@@ -184,7 +184,7 @@ def make_plan(
     return Plan(
         layers=tuple(layers),
         structure=neuron.cell,
-        sigma_unit=neuron.sigma_unit,
+        sigma_units=neuron.sigma_units,
         sigma_gain=neuron.mismatch_factor * neuron.gain_sigma,
         sigma_offset=neuron.offset_sigma / lsb,
         sigma_leak=neuron.hold_sigma,
@@ -210,7 +210,7 @@ def _make_layer(
     lsb = neuron.lsb(network.activation_max)
     bias = bias_weights(projection.bias_codes, bias_axons_needed(network, projection), network.weight_max)
     cells = np.concatenate([projection.weight_codes, bias], axis=1)
-    deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_unit))[np.abs(cells)]
+    deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_units))[np.abs(cells)]
     rows = None
     if not geometry.n_positions == geometry.groups == before == 1:
         rows = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
@@ -241,7 +241,7 @@ def _flicker(
     """Return the mean flicker power on the nodes of a layer [V^2] that sees ``codes`` [image, pre]."""
     power = neuron.pair_flicker
     if neuron.cell_flicker:
-        unit_variance = neuron.cell.weight_variance(1.0)[np.abs(projection.weight_codes.astype(np.int64))]
+        unit_variance = neuron.weight_flicker[np.abs(projection.weight_codes.astype(np.int64))]
         squares = projection.geometry.sums(np.square(codes, dtype=np.float64), unit_variance)
         volts = projection.gain * 2.0**-projection.shift * neuron.lsb()
         power += neuron.cell_flicker * volts**2 * float(squares.mean())
@@ -290,11 +290,11 @@ def draw_layer(plan: Plan, index: int, chip: int) -> DrawnLayer:
 def _draw_cells(plan: Plan, layer: Layer, rng: np.random.Generator) -> Floats:
     """Return the weights that a chip has instead of ``layer.cells``, ``[position, map, cell]`` [LSB]."""
     shape = (layer.shape[0], *layer.cells.shape)
-    if not plan.sigma_unit:
+    if not plan.sigma_units.any():
         return np.broadcast_to(layer.cells, shape)
-    if plan.sigma_unit > LOGNORMAL_SIGMA:
+    if plan.sigma_units.max() > LOGNORMAL_SIGMA:
         codes = np.broadcast_to(layer.cells.astype(np.int64), shape)
-        bit_error = plan.structure.draw_bit_error(plan.sigma_unit, shape, rng)
+        bit_error = plan.structure.draw_bit_error(plan.sigma_units, shape, rng)
         return effective_weights(codes, bit_error) / 2.0**GRID_BITS
     cells = rng.standard_normal(shape, dtype=np.float32)
     cells *= layer.deviations

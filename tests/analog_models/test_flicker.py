@@ -90,7 +90,7 @@ def test_cells_have_the_power_of_their_units(topology: str) -> None:
     weights = np.tile([100, -27, 3], (n, 1))
     found = node_voltages(parameters, weights, code, 1)
     unit_power = 85e-12 * parameters.unit_gm_over_id**2 * np.log(50)  # relative, 1 MHz to 50 MHz
-    units = parameters.cell.weight_variance(1.0)[[100, 27, 3]].sum()
+    units = parameters.weight_flicker[[100, 27, 3]].sum()
     expected = np.sqrt(unit_power * units) * code * 200 / 2**13 * parameters.lsb()
     assert abs(found.std() - expected) < 5 * expected / np.sqrt(2 * n) + 0.01 * expected
 

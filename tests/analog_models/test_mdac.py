@@ -12,6 +12,7 @@ from analog_models.mdac import (
     sum_products,
 )
 from analog_models.mismatch import draw_relative_error
+from analog_models.process import GENERIC_65
 
 GRID = 2.0**GRID_BITS
 
@@ -101,6 +102,41 @@ def test_variance_of_a_segmented_weight_matches_a_hand_computation() -> None:
     high, low = np.divmod(np.arange(128), 16)
     # a mirror of 16 LSB per high unit; the feed scales all low bits; a divider of 16 shares what it gets
     np.testing.assert_allclose(found, 256 * high + low**2 + low - low**2 / 16)
+
+
+def test_units_of_a_divider_carry_what_comes_into_it(cell: Topology) -> None:
+    totals = np.array(cell.unit_lsbs) * cell.devices  # of parallel units
+    match cell.name:
+        case "full_binary":
+            assert totals.tolist() == [1, 2, 4, 8, 16, 32, 64]
+        case "segmented":
+            divider, feed, high = totals[:5], totals[5], totals[6:]
+            assert divider.sum() == feed == 16
+            assert high.tolist() == [16, 32, 64]
+        case "m2m":  # two units of a leg, and of the termination, are in series
+            feed, legs, between, end = np.split(np.array(cell.unit_lsbs), [1, 8, 14])
+            assert feed == legs.sum() + end
+            assert [int(inner) for inner in between] == [
+                int(legs[: bit + 1].sum() + end[0]) for bit in range(6)
+            ]
+        case "c2c":
+            assert set(cell.unit_lsbs) == {1}
+
+
+def test_larger_currents_match_better_by_their_gm_over_i() -> None:
+    # n U_T = 1.53 * 25.85 mV: 25.3 /V in weak inversion, times 2 / (1 + sqrt(5)) at an IC of 1
+    found = TOPOLOGIES["m2m"].gm_over_ids(GENERIC_65, 1 / 128, 300)
+    weakest = 2 / (1 + np.sqrt(1 + 4 / 128))
+    assert found[0] == pytest.approx(25.3 * 2 / (1 + np.sqrt(5)), rel=1e-3)
+    assert found.max() == found[-1] == pytest.approx(25.3 * weakest, rel=1e-3)
+    assert found.min() == found[0]
+
+
+def test_each_device_has_its_own_deviation(cell: Topology) -> None:
+    n = len(cell.devices)
+    parts = [cell.weight_variance(0.1 * (np.arange(n) == device)) for device in range(n)]
+    np.testing.assert_allclose(sum(parts), cell.weight_variance(0.1), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(cell.weight_variance(np.full(n, 0.1)), cell.weight_variance(0.1), rtol=1e-15)
 
 
 def test_top_bit_of_a_ladder_matches_a_hand_computation() -> None:

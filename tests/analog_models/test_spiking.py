@@ -402,7 +402,7 @@ def test_every_structure_of_a_cell_gives_current(topology: str) -> None:
     np.testing.assert_array_equal(make_bank(ideal, weights).run(counts).drive, counts @ weights.T.astype(int))
     flawed = dataclasses.replace(DEFAULT, topology=topology)
     found = make_bank(flawed, np.full((200, 5), 127)).run(np.eye(5, dtype=np.uint8)).drive
-    expected = math.sqrt(flawed.cell.weight_variance(flawed.sigma_unit)[127])
+    expected = math.sqrt(flawed.cell.weight_variance(flawed.sigma_units)[127])
     # the deviation of 1000 samples is good to 1 / sqrt(2000); five of them, and 3 % for a sigma_u of 9 %
     assert abs(found.std() - expected) < expected * (5 / math.sqrt(2 * found.size) + 0.03)
 

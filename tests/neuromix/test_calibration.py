@@ -90,7 +90,7 @@ def test_cells_leave_the_gain_error_that_their_mismatch_says(mapped: MappedNetwo
         arrays = draw_arrays(mapped, parameters, seed)
         banks = array_banks(mapped, arrays, find_trims(mapped, arrays, plan))
         remaining += [bank.gain_error for bank in banks.values()]
-    variance = parameters.cell.weight_variance(parameters.sigma_unit)[REFERENCE_WEIGHT]
+    variance = parameters.cell.weight_variance(parameters.sigma_units)[REFERENCE_WEIGHT]
     row = math.sqrt(variance / mapped.n_axons) / REFERENCE_WEIGHT
     search = parameters.gain_trim_step / math.sqrt(12)
     errors = np.concatenate(remaining)

@@ -196,7 +196,7 @@ def test_column_errors_have_the_variance_of_the_formula(digits: Experiment, topo
     layer, projection = plan.layers[0], digits.quantized.projections[0]
     inputs = np.append(digits.codes[5], 1).astype(np.float64)
     sums = np.array([draw_layer(plan, 0, chip).weights @ inputs for chip in range(400)])
-    variance = neuron.cell.weight_variance(neuron.sigma_unit)
+    variance = neuron.cell.weight_variance(neuron.sigma_units)
     weights = variance[np.abs(projection.weight_codes.astype(int))]
     bias = variance[np.abs(layer.cells[:, layer.fan_in :]).astype(int)].sum(axis=1)
     squares = digits.codes[5].astype(float) ** 2
