@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ __all__ = ["DrawnLayer", "Floats", "Layer", "Plan", "draw_layer", "draw_noise", 
 _BLOCK_IMAGES = 1000
 _BLOCK_VALUES = 1 << 22  # of the largest array for a block of images: 16 MiB of float32
 _TYPICAL_IMAGES = 1000  # tell the mean flicker
+_FETCH = 64  # multiplications in a large matrix product that take as long as fetching a value
 _SATURATED = 20.0  # tanh of it is 1 to the last bit
 _FIT_TOLERANCE = 1e-4  # of the compression [LSB]
 
@@ -45,8 +46,8 @@ class Layer:
     fan_in: int
     shape: tuple[int, int, int]
     """Positions, groups, maps of a group."""
-    rows: NDArray[np.int64] | None
-    """Rows ``[position, group, fan_in + 1]`` that the neurons see; None for all rows in order."""
+    tiles: "Tiles | None"
+    """Which rows the neurons see; None for all rows in order."""
     classes: NDArray[np.int64]
     """Number of each neuron in its population, ``[post]``."""
     scale: float
@@ -54,7 +55,8 @@ class Layer:
     noise: float
     """Noise on the summing node [LSB rms]."""
     load: Floats | None
-    """By what a node's level is divided, ``[post, row]``: 1, and the load of its cells; None: by nothing."""
+    """By what a node's level is divided, laid out as drawn weights: 1, and the load of its cells; None: by
+    nothing."""
 
     @cached_property
     def n_post(self) -> int:
@@ -64,12 +66,58 @@ class Layer:
     @property
     def n_seen(self) -> int:
         """Values of one image that its neurons see."""
-        return self.n_rows if self.rows is None else self.rows.size
+        return self.n_rows if self.tiles is None else self.tiles.rows.size
 
     @property
     def n_rows(self) -> int:
         """Rows that each neuron sees, the ones included."""
         return self.fan_in + 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tiles:
+    """Neighbouring neurons of a convolution, multiplied together with all the rows that any of them sees.
+
+    Most weights of such a product are 0, yet it takes less time: what windows share is fetched once, and a
+    processor core multiplies large matrices at many times the speed of small ones.
+    """
+
+    rows: NDArray[np.int64]
+    """``[tile, row]``; the row of ones is in each."""
+    places: NDArray[np.int64]
+    """Where in them the neurons of a position and a group see theirs, ``[position x group, fan_in + 1]``."""
+
+    @classmethod
+    def choose(cls, seen: NDArray[np.int64], maps: int) -> Self:
+        """Return the cheapest tiles; all ``maps`` neurons of a position and a group see the same rows.
+
+        ``seen`` are these rows, ``[position x group, fan_in + 1]``, the last that of ones.
+        """
+        n_seeing = len(seen)
+        sizes = [size for size in range(1, n_seeing + 1) if n_seeing % size == 0]
+        return min((cls._of_size(seen, size) for size in sizes), key=lambda tiles: tiles._cost(maps))
+
+    @classmethod
+    def _of_size(cls, seen: NDArray[np.int64], size: int) -> Self:
+        found = [np.unique(tile, return_inverse=True) for tile in seen.reshape(-1, size * seen.shape[1])]
+        rows = np.full((len(found), max(len(rows) for rows, _ in found)), seen.max())  # of ones
+        for tile, (own, _) in zip(rows, found, strict=True):
+            tile[: len(own)] = own
+        return cls(
+            rows=rows, places=np.concatenate([places.ravel() for _, places in found]).reshape(seen.shape)
+        )
+
+    def _cost(self, maps: int) -> int:
+        """Return the time that it takes to fetch and to multiply, in multiplications."""
+        return self.rows.size * (len(self.places) // len(self.rows) * maps + _FETCH)
+
+    def spread(self, weights: Floats) -> Floats:
+        """Return ``weights`` [post, row] as those of the tiles, ``[tile, neuron of it, row of it]``."""
+        n_tiles, n_rows = self.rows.shape
+        wide = np.zeros((len(self.places), weights.size // self.places.size, n_rows), weights.dtype)
+        own = weights.reshape(*wide.shape[:2], -1)
+        np.put_along_axis(wide, self.places[:, np.newaxis], own, axis=-1)
+        return wide.reshape(n_tiles, -1, n_rows)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -100,10 +148,14 @@ class Plan:
     seed: int
 
     @property
+    def chips_differ(self) -> bool:
+        """Whether chips are not all made alike."""
+        return any((self.sigma_gain, self.sigma_offset, self.sigma_converter, self.droop, *self.sigma_units))
+
+    @property
     def is_random(self) -> bool:
         """Whether chips differ, or images are seen through noise."""
-        spread = (self.sigma_gain, self.sigma_offset, self.sigma_converter, self.droop, *self.sigma_units)
-        return any(spread) or any((self.converter_noise, *(layer.noise for layer in self.layers)))
+        return self.chips_differ or any((self.converter_noise, *(layer.noise for layer in self.layers)))
 
     @property
     def dtype(self) -> type[np.float32 | np.float64]:
@@ -211,10 +263,11 @@ def _make_layer(
     bias = bias_weights(projection.bias_codes, bias_axons_needed(network, projection), network.weight_max)
     cells = np.concatenate([projection.weight_codes, bias], axis=1)
     deviations = np.sqrt(neuron.cell.weight_variance(neuron.sigma_units))[np.abs(cells)]
-    rows = None
+    tiles = None
     if not geometry.n_positions == geometry.groups == before == 1:
-        rows = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
-        rows = np.pad(rows, ((0, 0), (0, 0), (0, 1)), constant_values=geometry.n_pre)
+        seen = geometry.inputs % before * (geometry.n_pre // before) + geometry.inputs // before
+        seen = np.pad(seen.reshape(-1, geometry.fan_in), ((0, 0), (0, 1)), constant_values=geometry.n_pre)
+        tiles = Tiles.choose(seen, geometry.out_maps // geometry.groups)
     ladder_noise = neuron.ladder_noise_variance(cells.shape[1]) * scale**2
     load = None
     if neuron.output_conductance:
@@ -222,12 +275,13 @@ def _make_layer(
         always_on = network.activation_max * np.abs(cells[:, geometry.fan_in :]).sum(axis=1)
         load[:, -1] = 1 + always_on * neuron.output_conductance * scale * lsb
         load = np.tile(load, (geometry.n_positions, 1)).astype(np.float32)
+        load = tiles.spread(load) if tiles else load
     return Layer(
         cells=cells.astype(np.float32),
         deviations=deviations.astype(np.float32),
         fan_in=geometry.fan_in,
         shape=(geometry.n_positions, geometry.groups, geometry.out_maps // geometry.groups),
-        rows=rows,
+        tiles=tiles,
         classes=np.arange(geometry.n_post).reshape(geometry.out_maps, -1).T.ravel(),
         scale=scale,
         noise=math.sqrt(neuron.noise_variance / lsb**2 + ladder_noise + flicker / lsb**2),
@@ -253,7 +307,8 @@ class DrawnLayer:
     """A layer of one chip. ``[node]`` is the unit of which ``Plan.node_lsb`` are an LSB."""
 
     weights: Floats
-    """What the rows move the nodes by, ``[post, row]`` [node]; without load the ones bring the offset."""
+    """What the rows move the nodes by [node], ``[post, row]`` or ``[tile, neuron of it, row of it]``; without
+    load the ones bring the offset."""
     offset: Floats | None
     """What is added to the nodes behind their load, ``[post, 1]`` [node]."""
     converter_offset: Floats | None
@@ -280,7 +335,7 @@ def draw_layer(plan: Plan, index: int, chip: int) -> DrawnLayer:
         weights[:, -1] += shift  # in the product it costs nothing
     converter_offset = (plan.sigma_converter * converter).astype(plan.dtype)[:, np.newaxis]
     return DrawnLayer(
-        weights=weights,
+        weights=layer.tiles.spread(weights) if layer.tiles else weights,
         offset=None if layer.load is None else shift[:, np.newaxis],
         converter_offset=converter_offset if plan.sigma_converter else None,
         places=(int(places[0]), int(places[1])),

@@ -1,6 +1,7 @@
 """The fast way: many chips and images at once, in float32."""
 
 import math
+from collections.abc import Iterator
 from itertools import groupby
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from analog_models.neuron import MixedSignalNeuronParameters
 
 from ..network.quantize import QuantizedNetwork
-from .plan import DrawnLayer, Floats, Layer, Plan, draw_layer, draw_noise, make_plan
+from .plan import DrawnLayer, Floats, Plan, draw_layer, draw_noise, make_plan
 
 __all__ = ["CHIPS_AT_ONCE", "simulate_chips"]
 
@@ -65,7 +66,7 @@ def _count_correct(
     """Return how many images each of ``chips`` classifies correctly, ``[chip]``."""
     drawn = {chip: [draw_layer(plan, index, chip) for index in range(len(plan.layers))] for chip in chips}
     groups = [list(group) for _, group in groupby(chips, lambda chip: chip // _SIDE_BY_SIDE)]
-    wide = [_side_by_side(plan, drawn, group) for group in groups]
+    wide = [(group, _side_by_side(plan, drawn, group)) for group in groups]
     noises = [_Noise(plan, index) for index in range(len(plan.layers))]
     correct = dict.fromkeys(chips, 0)
     space = _Space(plan, codes[: plan.n_images].shape)
@@ -76,22 +77,20 @@ def _count_correct(
         for noise in noises:
             noise.draw(block)
         seen = space.enter(codes[images])
-        for group, weights in zip(groups, wide, strict=True):
-            if isinstance(seen, _Inputs):
-                seen.multiply(weights, space.side_by_side[:-1])
-            for chip in reversed(group):  # its row of ones takes the first row of the chip behind it
-                answers = _classify(plan, drawn[chip], noises, seen, space, chip % _SIDE_BY_SIDE)
-                correct[chip] += int(np.count_nonzero(answers == labels[images]))
+        for chip, sums in _first_sums(plan, drawn, wide, seen, space):
+            answers = _classify(plan, drawn[chip], noises, sums, space)
+            correct[chip] += int(np.count_nonzero(answers == labels[images]))
     return np.array([correct[chip] for chip in chips], np.int64)
 
 
 def _side_by_side(plan: Plan, drawn: dict[int, list[DrawnLayer]], group: list[int]) -> Floats:
     """Return the first layers of a group of chips as one matrix ``[row, post]``.
 
-    Empty if the first layer is a convolution, whose neurons do not all see the same.
+    Empty if the first layer is a convolution, whose neurons do not all see the same, or if chips do not
+    differ.
     """
     layer = plan.layers[0]
-    if layer.rows is not None:
+    if layer.tiles or not plan.chips_differ:
         return np.empty(0, plan.dtype)
     wide = np.zeros((layer.n_rows, _SIDE_BY_SIDE, layer.n_post), plan.dtype)
     for chip in group:
@@ -164,7 +163,7 @@ class _Space:
             for layer in self.layers
         ]
         self._patches = [
-            None if layer.rows is None else np.empty((*layer.rows.shape, n_images), plan.dtype)
+            np.empty((*layer.tiles.rows.shape, n_images), plan.dtype) if layer.tiles else None
             for layer in self.layers
         ]
         self.scratch = np.empty(_CHUNK + n_images, plan.dtype)
@@ -172,7 +171,7 @@ class _Space:
     def enter(self, codes: NDArray[np.uint8]) -> _Inputs | Floats:
         """Return what the first layer sees of ``codes`` [image, input]."""
         first, divisor = self.layers[0], self.divisors[0]
-        if first.rows is not None:
+        if first.tiles:
             self._input[:-1] = codes.T
             return self.seen(0, self._input)
         inputs = _Inputs(self._plan, codes)
@@ -187,40 +186,65 @@ class _Space:
         if table is not None:
             np.take(table, rows[:-1].astype(np.uint8), axis=0, out=rows[:-1], mode="clip")
         rows[-1] = 1
-        if layer.rows is not None and patches is not None:
-            rows = np.take(rows, layer.rows, axis=0, out=patches, mode="clip")
+        if layer.tiles and patches is not None:
+            rows = np.take(rows, layer.tiles.rows, axis=0, out=patches, mode="clip")
         if layer.load is not None and divisor is not None:
-            _multiply(layer, layer.load, rows, divisor)
+            _multiply(layer.load, rows, divisor)
         return rows
 
 
-def _multiply(layer: Layer, weights: Floats, seen: Floats, out: Floats) -> None:
-    """Put ``weights`` [post, row] times what each neuron has ``seen`` into ``out`` [post, image]."""
-    shape = () if layer.rows is None else layer.shape[:2]
-    np.matmul(weights.reshape(*shape, -1, layer.n_rows), seen, out=out.reshape(*shape, -1, out.shape[-1]))
+def _multiply(weights: Floats, seen: Floats, out: Floats) -> None:
+    """Multiply ``weights`` [..., post, row] by ``seen`` [..., row, image] into ``out`` [post, image]."""
+    np.matmul(weights, seen, out=out.reshape(*weights.shape[:-1], -1))
+
+
+def _first_sums(
+    plan: Plan,
+    drawn: dict[int, list[DrawnLayer]],
+    wide: list[tuple[list[int], Floats]],
+    seen: _Inputs | Floats,
+    space: _Space,
+) -> Iterator[tuple[int, Floats]]:
+    """Yield each chip and its first layer's sums ``[post + 1, image]``, whose last row is free, to change."""
+    layer, level = plan.layers[0], space.levels[0]
+
+    def multiply(weights: Floats) -> None:
+        if isinstance(seen, _Inputs):
+            seen.multiply(weights.T, level[:-1])
+        else:
+            _multiply(weights, seen, level[:-1])
+
+    if not plan.chips_differ:
+        multiply(next(iter(drawn.values()))[0].weights)
+        sums = level[:-1].copy()
+        for chip in drawn:
+            level[:-1] = sums
+            yield chip, level
+    elif isinstance(seen, _Inputs):
+        for group, weights in wide:
+            seen.multiply(weights, space.side_by_side[:-1])
+            for chip in reversed(group):  # its row of ones takes the first row of the chip behind it
+                first = chip % _SIDE_BY_SIDE * layer.n_post
+                yield chip, space.side_by_side[first : first + layer.n_post + 1]
+    else:
+        for chip, layers in drawn.items():
+            multiply(layers[0].weights)
+            yield chip, level
 
 
 def _classify(
     plan: Plan,
     drawn: list[DrawnLayer],
     noises: list[_Noise],
-    seen: _Inputs | Floats,
+    level: Floats,
     space: _Space,
-    slot: int,
 ) -> NDArray[np.int64]:
-    """Return the class [image] that a chip gives to what its first layer has ``seen``.
-
-    The first layer's sums of ``_Inputs`` are in ``space.side_by_side`` already, at ``slot``.
-    """
-    level: Floats = space.levels[0]
+    """Return the class [image] that a chip gives, whose first layer's sums are ``level``."""
     for index, (layer, chip, noise) in enumerate(zip(plan.layers, drawn, noises, strict=True)):
         if index:
             seen = space.seen(index, level)
-        if isinstance(seen, _Inputs):
-            level = space.side_by_side[slot * layer.n_post : (slot + 1) * layer.n_post + 1]
-        else:
             level = space.levels[index]
-            _multiply(layer, chip.weights, seen, level[:-1])
+            _multiply(chip.weights, seen, level[:-1])
         node_noise, converter_noise = noise.at(chip.places, level[:-1].shape)
         divisor = space.divisors[index]
         n_rows = -(-_CHUNK // space.n_images)

@@ -12,7 +12,7 @@ from analog_models.neuron import MixedSignalNeuronParameters
 from neuromix.config import find_experiment, load_experiment
 from neuromix.experiment import Experiment, prepare
 from neuromix.montecarlo import MonteCarlo, simulate_chips, simulate_chips_exactly
-from neuromix.montecarlo.plan import draw_layer, make_plan
+from neuromix.montecarlo.plan import Tiles, draw_layer, make_plan
 from neuromix.montecarlo.simulate import _Inputs, _Noise
 from neuromix.network.quantize import QuantizedNetwork
 from neuromix.reference import simulate_mapped
@@ -60,6 +60,36 @@ def test_convolutions_without_flaws_give_the_classes_of_the_integer_network(
     convolutional: QuantizedNetwork, digits: Experiment
 ) -> None:
     assert agreeing(convolutional, Neuron.ideal(), digits.codes, range(1)).tolist() == [360]
+
+
+@pytest.mark.parametrize("maps", [1, 5])
+def test_tiles_multiply_as_each_window_by_itself(maps: int) -> None:
+    rng = np.random.default_rng(6)
+    rows = np.append(rng.standard_normal((40, 8)), np.ones((1, 8)), axis=0)
+    windows = np.arange(0, 36, 3)[:, np.newaxis] + [4, 0, 1, 3]  # of 4 rows; each shares two with the next
+    seen = np.append(windows, np.full((12, 1), 40), axis=1)
+    weights = rng.standard_normal((12 * maps, 5))
+    expected = np.einsum("wmr,wri->wmi", weights.reshape(12, maps, 5), rows[seen]).reshape(-1, 8)
+    tiles = Tiles.choose(seen, maps)
+    assert 1 <= len(tiles.rows) < 12, "each window is a tile: nothing is shared"
+    found = tiles.spread(weights) @ rows[tiles.rows]
+    np.testing.assert_allclose(found.reshape(-1, 8), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("which", ["dense", "convolutional"])
+def test_chips_made_alike_see_the_noise_of_chips_that_hardly_differ(
+    digits: Experiment, convolutional: QuantizedNetwork, which: str
+) -> None:
+    """Their first layers are computed once. One level in 10^4 is so near a half that rounding decides."""
+    network = digits.quantized if which == "dense" else convolutional
+    noisy = Neuron.ideal(noise_factor=4, node_capacitance=1e-15)  # 4 mV, 5 LSB
+    classes = network.classify(digits.codes)
+    alike, hardly = (
+        simulate_chips(network, neuron, digits.codes, classes, chips=range(21), seed=1)
+        for neuron in (noisy, replace(noisy, mismatch_factor=1e-6))
+    )
+    assert len(set(alike)) > 3, "noise that does nothing proves nothing"
+    assert np.abs(alike - hardly).max() <= 1
 
 
 def test_inputs_that_few_images_light_or_only_later_ones_count_there(make_network: MakeNetwork) -> None:
