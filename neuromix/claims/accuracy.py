@@ -192,17 +192,11 @@ def neuron_at(condition: Condition) -> MixedSignalNeuronParameters:
 
 
 def _conditions(study: AccuracyStudy, group: NetworkGroup, network: str) -> Iterator[Condition]:
-    """Yield every noise and variation for each full scale; then fewer bits at one full scale.
-
-    Fewer bits are run under what the claims name: the largest noise alone, the least one with variation.
-    """
-    every: list[tuple[float, Variation]] = list(product(study.noise, VARIATIONS))
-    named: list[tuple[float, Variation]] = [(max(study.noise), "none"), (min(study.noise), "global")]
+    """Yield every noise and variation for each full scale; then for fewer bits at one full scale."""
     widest = max(study.bits)
-    points = [(widest, scale, flaws) for scale in study.full_scales for flaws in every]
-    fewer = sorted(set(study.bits) - {widest})
-    points += [(bits, study.bits_full_scale, flaws) for bits in fewer for flaws in named]
-    for bits, full_scale, (noise, variation) in points:
+    points = [(widest, scale) for scale in study.full_scales]
+    points += [(bits, study.bits_full_scale) for bits in sorted(set(study.bits) - {widest})]
+    for (bits, full_scale), noise, variation in product(points, study.noise, VARIATIONS):
         yield Condition(
             group=group,
             network=network,

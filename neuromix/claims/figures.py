@@ -50,13 +50,7 @@ def accuracy_figures(answer: AccuracyAnswer) -> dict[str, str]:
     study = answer.study
     widest = max(study.bits)
     by_full_scale = [result for result in answer.results if result.condition.bits == widest]
-    named = {(max(study.noise), "none"), (min(study.noise), "global")}
-    by_bits = [
-        result
-        for result in answer.results
-        if result.condition.full_scale == study.bits_full_scale
-        and (result.condition.noise, result.condition.variation) in named
-    ]
+    by_bits = [result for result in answer.results if result.condition.full_scale == study.bits_full_scale]
     figures = {}
     if len(study.full_scales) > 1 and by_full_scale:
         figures["full_scale"] = _accuracy_figure(by_full_scale, "full_scale", "full scale of the node [V]")
