@@ -511,7 +511,7 @@ def _emit(mapped: MappedNetwork, back_end: BackEnd, folder: Path) -> RtlBundle:
     for image in mapped.memory_images(back_end.chip):
         digits = -(-image.row_width // 4)
         path = images / f"tile_{image.x}_{image.y}_target_{image.target}.hex"
-        path.write_text("".join(f"{row:0{digits}x}\n" for row in image.rows))
+        path.write_text("".join(f"{row or 0:0{digits}x}\n" for row in image.rows))
     return bundle
 
 

@@ -1,6 +1,6 @@
 """A network on a chip: which neurons live in which core, and what each memory holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -102,6 +102,17 @@ class MappedNetwork:
         return np.array(inputs, np.int64), np.array(flits, np.uint64)
 
     @cached_property
+    def _axons_reached(self) -> dict[Position, NDArray[np.int64]]:
+        """By core, the axons that events come on, and its bias axons."""
+        bias = range(self.n_axons - self.n_bias_axons, self.n_axons)
+        reached = {core.position: set(bias) for core in self.cores}
+        for destinations in (*self.input_routes, *(routes for core in self.cores for routes in core.routes)):
+            for x, y, axon in destinations:
+                if (x, y) in reached:  # and not the host
+                    reached[x, y].add(axon)
+        return {position: np.array(sorted(axons), np.int64) for position, axons in reached.items()}
+
+    @cached_property
     def populations(self) -> tuple[str, ...]:
         """Populations of neurons, in the order in which a sample passes them."""
         return tuple(dict.fromkeys(core.population for core in self.cores))
@@ -149,9 +160,11 @@ class MappedNetwork:
     ) -> list[MemoryImage]:
         """Return what the host loads before the first step, tile by tile.
 
-        ``trims[position][neuron]`` holds a core's trim words; without them trims keep their reset value, 0.
+        Rows of weights that nothing reads are None. ``trims[position][neuron]`` holds a core's trim words;
+        without them trims keep their reset value, 0.
         """
         core_parameters = chip.tile.core
+        engine = core_parameters.engine
         images = []
         for core in self.cores:
             settings = {
@@ -159,11 +172,13 @@ class MappedNetwork:
                 SettingsRow.SHIFT: core.shift,
                 SettingsRow.NEURONS_IN_USE: core.n_neurons,
             }
-            contents = [
+            read = engine.rows_read(self._axons_reached[core.position], core.n_neurons)
+            rows = zip(engine.synapse_rows(core.weights), read, strict=True)
+            contents: list[tuple[int, int, Sequence[int | None]]] = [
                 (
                     LoadTarget.SYNAPSES,
-                    core_parameters.engine.synapse_row_width,
-                    core_parameters.engine.synapse_rows(core.weights),
+                    engine.synapse_row_width,
+                    [row if is_read else None for row, is_read in rows],
                 ),
                 (
                     LoadTarget.ROUTES,

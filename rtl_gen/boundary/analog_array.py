@@ -74,6 +74,9 @@ class AnalogArrayParameters(EngineParameters):
         sign_magnitude = np.where(codes < 0, (1 << (WEIGHT_WIDTH - 1)) - codes, codes)
         return pack_rows(sign_magnitude, WEIGHT_WIDTH)
 
+    def rows_read(self, axons: NDArray[np.integer], n_neurons: int) -> NDArray[np.bool]:
+        return np.isin(np.arange(self.n_axons), axons)
+
     def create(self) -> "AnalogArrayEngine":
         return AnalogArrayEngine(self)
 

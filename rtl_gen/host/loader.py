@@ -35,14 +35,15 @@ class Access(NamedTuple):
 class MemoryImage:
     """What one memory of the tile at ``x``, ``y`` is to hold, from ``first_row`` on.
 
-    ``target`` is a :class:`rtl_gen.signatures.LoadTarget`; a row is an unsigned number of ``row_width`` bits.
+    ``target`` is a :class:`rtl_gen.signatures.LoadTarget`; a row is an unsigned number of ``row_width`` bits,
+    or None if nothing reads it: then it is not loaded.
     """
 
     x: int
     y: int
     target: int
     row_width: int
-    rows: Sequence[int]
+    rows: Sequence[int | None]
     first_row: int = 0
 
     def __post_init__(self) -> None:
@@ -56,11 +57,17 @@ class MemoryImage:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{self.where}: {name} must be {low} to {high}, got {value}")
-        for row, value in enumerate(map(int, self.rows), self.first_row):
+        for row, value in self.loaded():
             if value < 0 or value >> self.row_width:
                 raise ValueError(
                     f"{self.where}, row {row}: value must fit {self.row_width} unsigned bits, got {value:#x}"
                 )
+
+    def loaded(self) -> Iterator[tuple[int, int]]:
+        """Yield the number and the value of each row that is loaded."""
+        for row, value in enumerate(self.rows, self.first_row):
+            if value is not None:
+                yield row, int(value)
 
     @property
     def where(self) -> str:
@@ -76,7 +83,7 @@ def load_writes(images: Iterable[MemoryImage]) -> Iterator[tuple[int, int]]:
     for image in images:
         yield HostAddress.LOAD_TILE, image.y << 8 | image.x
         yield HostAddress.LOAD_TARGET, image.target
-        for row, value in enumerate(map(int, image.rows), image.first_row):
+        for row, value in image.loaded():
             yield HostAddress.LOAD_ROW, row
             for low_bit in range(0, image.row_width, LOAD_WORD_WIDTH):
                 yield HostAddress.LOAD_DATA, value >> low_bit & ((1 << LOAD_WORD_WIDTH) - 1)

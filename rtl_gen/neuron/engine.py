@@ -87,6 +87,13 @@ class EngineParameters(ABC):
         """
 
     @abstractmethod
+    def rows_read(self, axons: NDArray[np.integer], n_neurons: int) -> NDArray[np.bool]:
+        """Return which of these rows are ever read, ``[row]``, when events come on ``axons`` alone.
+
+        ``axons`` include the bias axons; the first ``n_neurons`` neurons are in use.
+        """
+
+    @abstractmethod
     def create(self) -> wiring.Component:
         """Return the hardware, a component of interface :attr:`signature`."""
 

@@ -65,6 +65,11 @@ class EventEngineParameters(EngineParameters):
     def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
         return pack_rows(self._padded(weights).T.reshape(-1, self.lanes), WEIGHT_WIDTH)
 
+    def rows_read(self, axons: NDArray[np.integer], n_neurons: int) -> NDArray[np.bool]:
+        read = np.zeros((self.n_axons, self.n_groups), np.bool)
+        read[axons, : -(-n_neurons // self.lanes)] = True
+        return read.ravel()
+
     def create(self) -> "EventEngine":
         return EventEngine(self)
 

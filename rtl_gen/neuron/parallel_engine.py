@@ -49,6 +49,9 @@ class ParallelEngineParameters(EngineParameters):
     def synapse_rows(self, weights: NDArray[np.integer]) -> list[int]:
         return pack_rows(self._padded(weights), WEIGHT_WIDTH)
 
+    def rows_read(self, axons: NDArray[np.integer], n_neurons: int) -> NDArray[np.bool]:
+        return np.arange(self.n_neurons) < n_neurons
+
     def create(self) -> "ParallelEngine":
         return ParallelEngine(self)
 

@@ -125,7 +125,7 @@ def test_images_do_not_fit_a_chip_of_other_cores(
 
 def stored_weights(image: MemoryImage, back_end: str, n_axons: int) -> np.ndarray:
     """Return the weights [post, pre] in ``image``, by the layout that the engine's docstring describes."""
-    stored = np.array([list(row.to_bytes(image.row_width // 8, "little")) for row in image.rows])
+    stored = np.array([list((row or 0).to_bytes(image.row_width // 8, "little")) for row in image.rows])
     if back_end == "mixed_signal":  # a row per axon, sign and magnitude
         return np.where(stored >= 128, -(stored & 127), stored).T
     signed = np.where(stored >= 128, stored - 256, stored)
@@ -138,7 +138,7 @@ def stored_routes(image: MemoryImage, mapped: MappedNetwork) -> tuple[tuple[Rout
     """Return the destinations of each neuron in ``image``."""
     widths = {**address_widths(mapped.event_format), "in_use": 1}
     assert image.row_width == sum(widths.values())
-    entries = [unpacked(row, **widths) for row in image.rows]
+    entries = [unpacked(row or 0, **widths) for row in image.rows]
     return tuple(
         tuple(
             (entry["x"], entry["y"], entry["axon"])
@@ -176,6 +176,26 @@ def test_memory_images_hold_the_mapped_network(mapped: MappedNetwork, back_end: 
         assert settings[SettingsRow.SHIFT] == core.shift
         assert settings[SettingsRow.NEURONS_IN_USE] == core.n_neurons
     assert {core.n_neurons for core in mapped.cores} == {1, 3, 4}
+
+
+@pytest.mark.parametrize("back_end", BACK_ENDS)
+def test_rows_that_nothing_reads_are_not_loaded(mapped: MappedNetwork, back_end: str) -> None:
+    engine = mapped.engine(back_end, EVERY_BACK_END)
+    images = {(image.x, image.y, image.target): image for image in mapped.memory_images(mapped.chip(engine))}
+    n_left_out = 0
+    for core in mapped.cores:
+        loaded = [row is not None for row in images[*core.position, LoadTarget.SYNAPSES].rows]
+        routes = [*mapped.input_routes, *(routes for sender in mapped.cores for routes in sender.routes)]
+        reached = {axon for destinations in routes for x, y, axon in destinations if (x, y) == core.position}
+        reached |= {*range(mapped.n_axons - mapped.n_bias_axons, mapped.n_axons)}
+        if back_end == "parallel":
+            assert loaded == [neuron < core.n_neurons for neuron in range(mapped.n_neurons)]
+        else:
+            by_axon = np.reshape(loaded, (mapped.n_axons, -1))
+            assert set(np.flatnonzero(by_axon.any(axis=1))) == reached
+            assert (by_axon[sorted(reached)] == by_axon[-1]).all()
+        n_left_out += loaded.count(False)
+    assert n_left_out, "everything is read: the network fills the chip"
 
 
 def test_only_tiles_in_use_get_images_one_tile_after_the_other(mapped: MappedNetwork) -> None:

@@ -27,6 +27,12 @@ def test_rows_become_words_low_word_first():
     ]
 
 
+def test_a_row_that_nothing_reads_is_left_out():
+    found = list(load_writes([image(row_width=32, rows=[1, None, 3], first_row=4)]))
+    assert [value for address, value in found if address == HostAddress.LOAD_ROW] == [4, 6]
+    assert [value for address, value in found if address == HostAddress.LOAD_DATA] == [1, 3]
+
+
 @pytest.mark.parametrize(("row_width", "n_words"), [(1, 1), (32, 1), (33, 2), (64, 2), (65, 3)])
 def test_a_row_takes_as_many_words_as_it_needs(row_width, n_words):
     full = (1 << row_width) - 1
