@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from analog_models.corner import CORNERS
 from analog_models.neuron import MixedSignalNeuronParameters
@@ -145,7 +146,8 @@ def answer_accuracy(
             conditions += list(_conditions(study, group, name))
 
     results: list[Result] = []
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    one_thread_each = threadpool_limits(1)  # or BLAS's own threads wait for each other
+    with one_thread_each, ThreadPoolExecutor(cpu_count()) as pool:
         progress(0, len(conditions))
         tasks: dict[tuple[str, int], Future[_Task]] = {}
         jobs: list[Future[Result]] = []
