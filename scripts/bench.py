@@ -45,8 +45,8 @@ BUILD = Path("build")
 FOLDER, SIMULATORS = BUILD / "bench", BUILD / "simulators"
 BACK_END = "mixed_signal"
 N_IMAGES, N_IMAGES_ICARUS = 1000, 20
-ROUNDS, ROUNDS_SLOW = 15, 3
-SLOW = ("counting", "stock_verilator")
+ROUNDS, ROUNDS_SLOW = 30, 3
+SLOW = ("counting", "cocotb_verilator", "stock_verilator")
 
 
 def main() -> None:
