@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .device import transconductance_efficiency
-from .mismatch import draw_relative_error
+from .mismatch import current_sigma, draw_relative_error
 from .process import Process
 
 __all__ = [
@@ -123,6 +123,16 @@ class Topology:
         return np.array(
             [transconductance_efficiency(process, lsbs * unit_ic, temperature) for lsbs in self.unit_lsbs]
         )
+
+    def current_sigmas(
+        self, process: Process, area: float, unit_ic: float, temperature: float
+    ) -> NDArray[np.float64]:
+        """Return the relative deviation of the current of a unit of each device, ``[device]``.
+
+        Each at its own current, and of ``area`` [m^2].
+        """
+        efficiencies = self.gm_over_ids(process, unit_ic, temperature)
+        return np.array([current_sigma(process, area, efficiency) for efficiency in efficiencies])
 
     def draw_bit_error(
         self, sigma_units: ArrayLike, shape: tuple[int, ...], rng: np.random.Generator

@@ -231,10 +231,8 @@ class MixedSignalNeuronParameters:
             sigma = capacitor_sigma(self.process, self.ladder_capacitance)
             return np.full(len(self.cell.devices), self.mismatch_factor * sigma)
         area = self.unit_width * self.unit_length
-        efficiencies = self.cell.gm_over_ids(self.process, self.unit_ic, self.temperature)
-        return self.mismatch_factor * np.array(
-            [current_sigma(self.process, area, efficiency) for efficiency in efficiencies]
-        )
+        sigmas = self.cell.current_sigmas(self.process, area, self.unit_ic, self.temperature)
+        return self.mismatch_factor * sigmas
 
     @property
     def sigma_unit(self) -> float:

@@ -42,7 +42,7 @@ from .comparator import decision_delay, ramp_delay
 from .device import gate_voltage, off_current, specific_current, transconductance_efficiency
 from .mdac import MAGNITUDE_BITS, TOPOLOGIES, Topology
 from .membrane import crossing_time, injection_step, time_constant
-from .mismatch import capacitor_sigma, current_sigma, draw_relative_error, pair_offset_sigma
+from .mismatch import capacitor_sigma, draw_relative_error, pair_offset_sigma
 from .noise import thermal_variance
 from .process import GENERIC_65, Process
 from .quantity import check_quantities, choice, quantity
@@ -232,10 +232,8 @@ class SpikingNeuronParameters:
     def sigma_units(self) -> NDArray[np.float64]:
         """Relative deviation of the pulsed current of a unit of each of a cell's devices, ``[device]``."""
         area = self.unit_width * self.unit_length
-        efficiencies = self.cell.gm_over_ids(self.process, self.unit_ic, self.temperature)
-        return self.mismatch_factor * np.array(
-            [current_sigma(self.process, area, efficiency) for efficiency in efficiencies]
-        )
+        sigmas = self.cell.current_sigmas(self.process, area, self.unit_ic, self.temperature)
+        return self.mismatch_factor * sigmas
 
     @property
     def sigma_unit(self) -> float:
