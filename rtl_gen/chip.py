@@ -16,7 +16,7 @@ from .host.axi_lite import AxiLiteSignature, HostRegisters
 from .host.event_port import AxiStreamSignature, EventEgress, EventIngress, beat_width
 from .host.registers import RegisterMap, chip_registers
 from .instance import place
-from .signatures import TRIMS, CalibrationSignature, share
+from .signatures import TRIMS, CalibrationSignature, TileChoiceSignature, share
 from .tile import TileParameters
 
 __all__ = ["TILE_MODULE", "Chip", "ChipParameters", "tile_name"]
@@ -143,12 +143,9 @@ class Chip(wiring.Component):
             registers.events_out.eq(egress.count),
         ]
         for tile in tiles.values():
-            m.d.comb += [
-                tile.step.eq(barrier.step),
-                tile.load_x.eq(registers.load_x),
-                tile.load_y.eq(registers.load_y),
-            ]
+            m.d.comb += tile.step.eq(barrier.step)
             share(m, registers.load, tile.load)
+            share(m, registers.choice, tile.choice, TileChoiceSignature())
         if self.parameters.tile.core.engine.calibrated:
             trims = Signal(TRIMS.size)
             for tile in tiles.values():

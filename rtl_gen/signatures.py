@@ -9,6 +9,7 @@ from .formats import EventFormat
 __all__ = [
     "LOAD_WORD_WIDTH",
     "REPEATS_LOG2_WIDTH",
+    "TILE_COORDINATE_WIDTH",
     "TRIMS",
     "TRIM_WIDTH",
     "CalibrationSignature",
@@ -16,12 +17,16 @@ __all__ = [
     "LoadSignature",
     "LoadTarget",
     "SettingsRow",
+    "TileChoiceSignature",
     "calibration_port",
     "share",
 ]
 
 LOAD_WORD_WIDTH = 32
 """Width of one write on the load bus [bits]."""
+
+TILE_COORDINATE_WIDTH = 8
+"""Width of x and of y in a register [bits]."""
 
 TRIM_WIDTH = 8
 """Width of each of a neuron's two trim codes, signed [bits]."""
@@ -84,6 +89,30 @@ class LoadSignature(wiring.Signature):
                 "row": Out(20),
                 "word": Out(10),
                 "data": Out(LOAD_WORD_WIDTH),
+            }
+        )
+
+
+class TileChoiceSignature(wiring.Signature):
+    """Which tiles the load bus writes to; seen from the writer.
+
+    Members
+    -------
+    x, y : Out(8)
+        The tile that is addressed; the host's address is none.
+    choose : Out(1)
+        Strobe: from the next cycle on writes go to the tile addressed, and no longer to others.
+    also : Out(1)
+        With ``choose``: those chosen before stay chosen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "x": Out(TILE_COORDINATE_WIDTH),
+                "y": Out(TILE_COORDINATE_WIDTH),
+                "choose": Out(1),
+                "also": Out(1),
             }
         )
 

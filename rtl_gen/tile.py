@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from .fabric.router import Router
 from .neuron.core import Core, CoreParameters
-from .signatures import CalibrationSignature, LoadSignature, calibration_port, share
+from .signatures import CalibrationSignature, LoadSignature, TileChoiceSignature, calibration_port, share
 
 __all__ = ["LINKS", "Tile", "TileParameters"]
 
@@ -42,11 +42,13 @@ class Tile(wiring.Component):
         The core works or the router holds a flit.
     collision : Out(1)
         See :class:`~rtl_gen.neuron.core.Core`.
-    load, load_x, load_y : In
-        The load bus and the tile that it addresses.
+    load : In(LoadSignature)
+        The load bus, which writes to the tiles that are chosen; after reset none is.
+    choice : In(TileChoiceSignature)
+        Chooses them.
     calibration : In(CalibrationSignature)
-        Only with a core that is calibrated. Starts in every tile; shows trims, or 0 in tiles that the load
-        bus does not address.
+        Only with a core that is calibrated. Starts in every tile; shows trims, or 0 in tiles that ``choice``
+        does not address.
     sent, sent_flit, received, received_event : Out
         Probes for verification: strobes, and the events that enter and leave the fabric at this tile.
     """
@@ -72,8 +74,7 @@ class Tile(wiring.Component):
                 "busy": Out(1),
                 "collision": Out(1),
                 "load": In(LoadSignature()),
-                "load_x": In(unsigned(event_format.x_width)),
-                "load_y": In(unsigned(event_format.y_width)),
+                "choice": In(TileChoiceSignature()),
                 "sent": Out(1),
                 "sent_flit": Out(unsigned(event_format.flit_width)),
                 "received": Out(1),
@@ -106,11 +107,16 @@ class Tile(wiring.Component):
             self.received.eq(arrived.valid & arrived.ready),
             self.received_event.eq(core.events.payload),
         ]
-        selected = (self.load_x == self.x) & (self.load_y == self.y)
+        choice = self.choice
+        addressed = Signal()
+        chosen = Signal()
+        m.d.comb += addressed.eq((choice.x == self.x) & (choice.y == self.y))
+        with m.If(choice.choose):
+            m.d.sync += chosen.eq(addressed | (choice.also & chosen))
         share(m, self.load, core.load)
-        m.d.comb += core.load.strobe.eq(self.load.strobe & selected)
+        m.d.comb += core.load.strobe.eq(self.load.strobe & chosen)
         if self.parameters.core.engine.calibrated:
             share(m, self.calibration, core.calibration, CalibrationSignature())
-            with m.If(selected):
+            with m.If(addressed):
                 m.d.comb += self.calibration.trims.eq(core.calibration.trims)
         return m

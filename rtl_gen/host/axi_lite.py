@@ -6,12 +6,10 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from ..signatures import CalibrationSignature, LoadSignature
+from ..signatures import CalibrationSignature, LoadSignature, TileChoiceSignature
 from .registers import ADDRESS_WIDTH, REGISTER_BYTES, REGISTER_WIDTH, RegisterMap
 
 __all__ = ["AxiLiteSignature", "AxiLiteSubordinate", "AxiResponse", "HostRegisters", "RegisterPortSignature"]
-
-TILE_COORDINATE_WIDTH = 8
 
 
 class AxiResponse(IntEnum):
@@ -158,8 +156,9 @@ class HostRegisters(wiring.Component):
     bus : In(AxiLiteSignature)
     load : Out(LoadSignature)
         One strobe per write of LOAD_DATA. The word index wraps after 1024 words.
-    load_x, load_y : Out(8)
-        The tile that ``load`` is for; stable while it strobes.
+    choice : Out(TileChoiceSignature)
+        The tiles that ``load`` is for. ``choose`` strobes in the cycle after LOAD_TILE is written, a cycle
+        before a write that follows can strobe ``load``.
     busy, closed : In(1)
         Levels for STATUS.
     stray, collision : In(1)
@@ -174,8 +173,7 @@ class HostRegisters(wiring.Component):
 
     bus: wiring.PureInterface
     load: wiring.PureInterface
-    load_x: Signal
-    load_y: Signal
+    choice: wiring.PureInterface
     busy: Signal
     closed: Signal
     stray: Signal
@@ -193,8 +191,7 @@ class HostRegisters(wiring.Component):
             {
                 "bus": In(AxiLiteSignature()),
                 "load": Out(LoadSignature()),
-                "load_x": Out(TILE_COORDINATE_WIDTH),
-                "load_y": Out(TILE_COORDINATE_WIDTH),
+                "choice": Out(TileChoiceSignature()),
                 "busy": In(1),
                 "closed": In(1),
                 "stray": In(1),
@@ -221,8 +218,9 @@ class HostRegisters(wiring.Component):
             fields["EVENTS_IN", "count"].eq(self.events_in),
             fields["EVENTS_OUT", "count"].eq(self.events_out),
             self.clear_counters.eq(fields["CONTROL", "clear_counters"]),
-            self.load_x.eq(fields["LOAD_TILE", "x"]),
-            self.load_y.eq(fields["LOAD_TILE", "y"]),
+            self.choice.x.eq(fields["LOAD_TILE", "x"]),
+            self.choice.y.eq(fields["LOAD_TILE", "y"]),
+            self.choice.also.eq(fields["LOAD_TILE", "also"]),
             self.load.strobe.eq(written["LOAD_DATA"]),
             self.load.target.eq(fields["LOAD_TARGET", "target"]),
             self.load.row.eq(fields["LOAD_ROW", "row"]),
@@ -238,6 +236,7 @@ class HostRegisters(wiring.Component):
             ]
             for name in ("trim", "repeats_log2", "threshold", "lowered_by"):
                 m.d.comb += getattr(calibration, name).eq(fields["CALIBRATION", name])
+        m.d.sync += self.choice.choose.eq(written["LOAD_TILE"])
         with m.If(written["LOAD_DATA"]):
             m.d.sync += load_word.eq(load_word + 1)
         with m.If(written["LOAD_ROW"]):

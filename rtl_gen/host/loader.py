@@ -6,10 +6,13 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from ..boundary.calibration import TrimSearch
-from ..signatures import LOAD_WORD_WIDTH, LoadTarget
+from ..signatures import LOAD_WORD_WIDTH, TILE_COORDINATE_WIDTH, LoadTarget
 from .registers import HostAddress, RegisterMap
 
 __all__ = ["Access", "AccessKind", "MemoryImage", "load_writes", "search_accesses", "trim_reads", "writes"]
+
+
+_ALSO = 1 << 2 * TILE_COORDINATE_WIDTH
 
 
 class AccessKind(IntEnum):
@@ -76,17 +79,28 @@ class MemoryImage:
 
 
 def load_writes(images: Iterable[MemoryImage]) -> Iterator[tuple[int, int]]:
-    """Yield (byte address, value) of the register writes that load ``images``, in order.
+    """Yield (byte address, value) of the register writes that load ``images``.
 
-    Only while STATUS shows the chip not busy.
+    What several tiles hold alike is written to all of them at once. Only while STATUS shows the chip not
+    busy.
     """
+    alike: dict[tuple[object, ...], list[MemoryImage]] = {}
     for image in images:
-        yield HostAddress.LOAD_TILE, image.y << 8 | image.x
+        key = (image.target, image.row_width, image.first_row, *image.rows)
+        alike.setdefault(key, []).append(image)
+    for image, *others in alike.values():
+        yield HostAddress.LOAD_TILE, _tile(image.x, image.y)
+        for other in others:
+            yield HostAddress.LOAD_TILE, _tile(other.x, other.y) | _ALSO
         yield HostAddress.LOAD_TARGET, image.target
         for row, value in image.loaded():
             yield HostAddress.LOAD_ROW, row
             for low_bit in range(0, image.row_width, LOAD_WORD_WIDTH):
                 yield HostAddress.LOAD_DATA, value >> low_bit & ((1 << LOAD_WORD_WIDTH) - 1)
+
+
+def _tile(x: int, y: int) -> int:
+    return y << TILE_COORDINATE_WIDTH | x
 
 
 def writes(pairs: Iterable[tuple[int, int]]) -> Iterator[Access]:
@@ -110,7 +124,7 @@ def search_accesses(registers: RegisterMap, search: TrimSearch) -> Iterator[Acce
 
 def trim_reads(x: int, y: int, n_neurons: int) -> Iterator[Access]:
     """Yield what reads the trims of the first ``n_neurons`` neurons of the tile at ``x``, ``y``."""
-    yield Access(AccessKind.WRITE, HostAddress.LOAD_TILE, y << 8 | x)
+    yield Access(AccessKind.WRITE, HostAddress.LOAD_TILE, _tile(x, y))
     for neuron in range(n_neurons):
         yield Access(AccessKind.WRITE, HostAddress.LOAD_ROW, neuron)
         yield Access(AccessKind.READ, HostAddress.TRIMS, 0)

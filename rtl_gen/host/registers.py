@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from typing import Literal
 
-from ..signatures import REPEATS_LOG2_WIDTH, TRIM_WIDTH, LoadTarget
+from ..signatures import REPEATS_LOG2_WIDTH, TILE_COORDINATE_WIDTH, TRIM_WIDTH, LoadTarget
 
 __all__ = [
     "ADDRESS_WIDTH",
@@ -236,7 +236,7 @@ def chip_registers(
         register(
             HostAddress.TRIMS,
             "ro",
-            "Trims of the neuron LOAD_ROW of the tile LOAD_TILE; 0 where there is no tile.",
+            "Trims of the neuron LOAD_ROW of the tile last written to LOAD_TILE; 0 where there is no tile.",
             field("offset", 0, TRIM_WIDTH, "two's complement"),
             field("gain", TRIM_WIDTH, TRIM_WIDTH, "two's complement"),
         ),
@@ -255,7 +255,7 @@ def chip_registers(
                 HostAddress.VERSION,
                 "ro",
                 "Version of this register map; a new major version breaks drivers.",
-                field("minor", 0, 16, "counts additions", 1),
+                field("minor", 0, 16, "counts additions", 2),
                 field("major", 16, 16, "counts incompatible changes", 1),
             ),
             register(
@@ -310,9 +310,10 @@ def chip_registers(
             register(
                 HostAddress.LOAD_TILE,
                 "rw",
-                "The tile that LOAD_DATA writes to.",
-                field("x", 0, 8, "column, from 0"),
-                field("y", 8, 8, "row of tiles, from 1"),
+                "The tile that LOAD_DATA writes to, or one more of several that are written to at once.",
+                field("x", 0, TILE_COORDINATE_WIDTH, "column, from 0"),
+                field("y", TILE_COORDINATE_WIDTH, TILE_COORDINATE_WIDTH, "row of tiles, from 1"),
+                field("also", 16, 1, "1: the tiles written to before stay chosen, too"),
             ),
             register(
                 HostAddress.LOAD_TARGET,

@@ -20,18 +20,24 @@ from ..agents import reset, start_clock_and_reset
 
 REGISTERS = chip_registers(**parameters())
 CHANNELS = ("aw", "w", "b", "ar", "r")
+WEIGHTS = {
+    "target": LoadTarget.SYNAPSES,
+    "row_width": 80,
+    "rows": [3, (1 << 80) - 1, 5 << 64],
+    "first_row": 7,
+}
 IMAGES = [
-    MemoryImage(
-        x=1, y=2, target=LoadTarget.SYNAPSES, row_width=80, rows=[3, (1 << 80) - 1, 5 << 64], first_row=7
-    ),
+    MemoryImage(x=1, y=2, **WEIGHTS),
     MemoryImage(x=0, y=1, target=LoadTarget.SETTINGS, row_width=32, rows=[0xCAFE, 12]),
+    MemoryImage(x=0, y=1, **WEIGHTS),
 ]
-# (x, y, target, row, word, data)
+BOTH = ((0, 1), (1, 2))
+# (tiles, target, row, word, data)
 LOADS = [
-    *[(1, 2, 0, 7, 0, 3), (1, 2, 0, 7, 1, 0), (1, 2, 0, 7, 2, 0)],
-    *[(1, 2, 0, 8, 0, 0xFFFFFFFF), (1, 2, 0, 8, 1, 0xFFFFFFFF), (1, 2, 0, 8, 2, 0xFFFF)],
-    *[(1, 2, 0, 9, 0, 0), (1, 2, 0, 9, 1, 0), (1, 2, 0, 9, 2, 5)],
-    *[(0, 1, 2, 0, 0, 0xCAFE), (0, 1, 2, 1, 0, 12)],
+    *[(BOTH, 0, 7, 0, 3), (BOTH, 0, 7, 1, 0), (BOTH, 0, 7, 2, 0)],
+    *[(BOTH, 0, 8, 0, 0xFFFFFFFF), (BOTH, 0, 8, 1, 0xFFFFFFFF), (BOTH, 0, 8, 2, 0xFFFF)],
+    *[(BOTH, 0, 9, 0, 0), (BOTH, 0, 9, 1, 0), (BOTH, 0, 9, 2, 5)],
+    *[(((0, 1),), 2, 0, 0, 0xCAFE), (((0, 1),), 2, 1, 0, 12)],
 ]
 
 
@@ -40,7 +46,7 @@ class RegistersBench:
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
-        self.loads: list[tuple[int, ...]] = []
+        self.loads: list[tuple[Any, ...]] = []
         self.n_clears = 0
         for name in ("busy", "closed", "stray", "collision", "steps", "events_in", "events_out"):
             getattr(dut, name).value = 0
@@ -72,19 +78,17 @@ class RegistersBench:
         return value
 
     async def _monitor(self) -> None:
+        """Note the writes of the load bus, each with the tiles that are chosen."""
         dut = self.dut
+        tiles: set[tuple[int, int]] = set()
         while True:
             await RisingEdge(dut.clk)
             if dut.load__strobe.value == 1:
-                signals = (
-                    dut.load_x,
-                    dut.load_y,
-                    dut.load__target,
-                    dut.load__row,
-                    dut.load__word,
-                    dut.load__data,
-                )
-                self.loads.append(tuple(int(signal.value) for signal in signals))
+                signals = (dut.load__target, dut.load__row, dut.load__word, dut.load__data)
+                self.loads.append((tuple(sorted(tiles)), *(int(signal.value) for signal in signals)))
+            if dut.choice__choose.value == 1:
+                addressed = {(int(dut.choice__x.value), int(dut.choice__y.value))}
+                tiles = tiles | addressed if dut.choice__also.value else addressed
             self.n_clears += int(dut.clear_counters.value)
 
     async def _check_held(self, channel: str, *payload: str) -> None:
@@ -251,7 +255,7 @@ async def writes_and_reads_take_two_cycles_back_to_back(dut: Any) -> None:
         await transfer
     n_cycles = (get_sim_time("ns") - start) / 10
     assert n_cycles <= 2 * n_words + 8
-    assert bench.loads == [(0, 0, 0, 0, word, word) for word in range(n_words)]
+    assert bench.loads == [((), 0, 0, word, word) for word in range(n_words)]
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
@@ -259,12 +263,12 @@ async def load_word_index_wraps_and_returns_with_the_row(dut: Any) -> None:
     bench = await RegistersBench(dut).start()
     for _ in range(1025):
         await bench.write(HostAddress.LOAD_DATA, 0)
-    assert [load[4] for load in bench.loads[-3:]] == [1022, 1023, 0]
+    assert [load[3] for load in bench.loads[-3:]] == [1022, 1023, 0]
     await bench.write(HostAddress.LOAD_TARGET, 1)
     await bench.write(HostAddress.LOAD_DATA, 0)
     await bench.write(HostAddress.LOAD_ROW, 0)
     await bench.write(HostAddress.LOAD_DATA, 0)
-    assert [load[4] for load in bench.loads[-2:]] == [1, 0]
+    assert [load[3] for load in bench.loads[-2:]] == [1, 0]
 
 
 @cocotb.test(timeout_time=5, timeout_unit="us")

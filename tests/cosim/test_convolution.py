@@ -11,6 +11,7 @@ from cosim.events import event_of
 from cosim.simulator import SimulatorName
 from neuromix.config import load_experiment, shipped_experiments
 from neuromix.flow import run_experiment
+from rtl_gen.signatures import LoadTarget
 from testbenches.chip_bench import Played, chip_case, convolutional_network
 
 Play = Callable[..., Played]
@@ -27,6 +28,10 @@ def test_convolution_and_pooling_send_the_events_of_the_golden_model(
     assert {name: populations.count(name) for name in populations} == {"conv": 4, "pool": 2, "output": 1}
     assert max(map(len, case.mapped.input_routes)) == 4
     assert (case.arrays is not None) == (back_end == "mixed_signal")
+
+    images = case.mapped.memory_images(case.chip)
+    kernels = [image.rows for image in images if image.target == LoadTarget.SYNAPSES]
+    assert [kernels.count(rows) for rows in kernels] == [4, 4, 4, 4, 2, 2, 1], "loaded at once where alike"
 
     played = play(case, simulator_name)
     assert len(case.codes) == 20

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from cosim.events import event_keys
-from rtl_gen import stream
+from rtl_gen import stream, tile
 from rtl_gen.boundary import analog_array, calibration
 from rtl_gen.emit import emit_chip
 from rtl_gen.fabric import barrier, router
@@ -118,6 +118,12 @@ FAULTS = {
         new="found | mask >> 2",
         used_as="rtl_gen.boundary.analog_array.Calibrator",
         back_end="calibrated",
+    ),
+    "tile_stays_chosen": Fault(
+        module=tile,
+        old="choice.also & chosen",
+        new="chosen",
+        used_as="rtl_gen.tile.Tile",
     ),
     "bias_axons_off": Fault(
         module=axon_registers,

@@ -52,15 +52,46 @@ def test_writes_are_plain_integers_when_rows_are_numpy_integers():
     assert all(type(value) is int for _, value in writes)
 
 
-def test_images_follow_each_other_lazily():
-    def images():
-        yield image(rows=[])
-        yield image(x=0, rows=[])
-        raise AssertionError("asked for an image before it was needed")
+def test_what_tiles_hold_alike_is_written_to_all_of_them_at_once():
+    images = (image(x=x, y=1 + x, rows=[row], row_width=32) for x, row in enumerate([7, 8, 7, 7]))
+    assert list(load_writes(images)) == [
+        (HostAddress.LOAD_TILE, 0x100),
+        (HostAddress.LOAD_TILE, 0x1_03_02),
+        (HostAddress.LOAD_TILE, 0x1_04_03),
+        (HostAddress.LOAD_TARGET, LoadTarget.ROUTES),
+        (HostAddress.LOAD_ROW, 0),
+        (HostAddress.LOAD_DATA, 7),
+        (HostAddress.LOAD_TILE, 0x201),
+        (HostAddress.LOAD_TARGET, LoadTarget.ROUTES),
+        (HostAddress.LOAD_ROW, 0),
+        (HostAddress.LOAD_DATA, 8),
+    ]
 
-    writes = load_writes(images())
-    values = [next(writes)[1] for _ in range(4)]
-    assert values == [1 << 8 | 3, LoadTarget.ROUTES, 1 << 8, LoadTarget.ROUTES]
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": LoadTarget.SYNAPSES},
+        {"row_width": 41},
+        {"first_row": 1},
+        {"rows": [1]},
+        {"rows": [1, 2]},
+        {"rows": [1, None]},
+    ],
+)
+def test_what_differs_in_anything_is_written_tile_by_tile(changes):
+    found = list(load_writes([image(), image(x=0, **changes)]))
+    tiles = [value for address, value in found if address == HostAddress.LOAD_TILE]
+    assert tiles == [1 << 8 | 3, 1 << 8]
+    assert [address for address, _ in found].count(HostAddress.LOAD_TARGET) == 2
+
+
+def test_tiles_are_chosen_by_the_fields_of_the_register():
+    registers = chip_registers(mesh_width=1, mesh_height=1, n_axons=4, n_neurons=4)
+    pack = registers["LOAD_TILE"].pack
+    found = list(load_writes([image(x=255, y=255), image(x=9, y=200)]))
+    tiles = [value for address, value in found if address == HostAddress.LOAD_TILE]
+    assert tiles == [pack(x=255, y=255), pack(x=9, y=200, also=1)]
 
 
 @pytest.mark.parametrize(
