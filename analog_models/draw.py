@@ -1,6 +1,5 @@
 """One manufactured array of mixed-signal neurons: its deviations from the design, in memory and on disk."""
 
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from .adc import BITS
 from .mdac import MAGNITUDE_BITS
+from .saved import load_arrays, save_arrays
 
 __all__ = ["MixedSignalNeuronDraw"]
 
@@ -86,14 +86,9 @@ class MixedSignalNeuronDraw:
 
     def save(self, path: Path) -> None:
         """Write the arrays to an ``.npz`` file; the same draw always gives the same bytes."""
-        with Path(path).open("wb") as file:
-            np.savez(file, **{name: getattr(self, name) for name in _DRAW_ARRAYS})
+        save_arrays(path, {name: getattr(self, name) for name in _DRAW_ARRAYS})
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
-        try:
-            with Path(path).open("rb") as file, np.load(file) as arrays:
-                return cls(**{name: arrays[name] for name in _DRAW_ARRAYS})
-        except (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path}: must be a saved draw of a mixed-signal array, got {error}") from error
+        return cls(**load_arrays(path, _DRAW_ARRAYS, "a mixed-signal array"))

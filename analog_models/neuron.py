@@ -411,6 +411,11 @@ class MixedSignalNeuronParameters:
         """Return the node voltage of one output code [V]: the full scale spans ``code_max + 1`` codes."""
         return self.node_full_scale / (code_max + 1)
 
+    @property
+    def voltages(self) -> tuple[str, ...]:
+        """Names of the voltages of an evaluation."""
+        return ("node_voltage", "adc_voltage")
+
     def derived(self, code_max: int = 255) -> dict[str, float]:
         """Return what a designer wants to see; the unit is the end of the name, voltages also come in LSB."""
         lsb = self.lsb(code_max)

@@ -30,8 +30,9 @@ held in LSB, on a grid far finer than any noise.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -46,6 +47,7 @@ from .mismatch import capacitor_sigma, draw_relative_error, pair_offset_sigma
 from .noise import thermal_variance
 from .process import GENERIC_65, Process
 from .quantity import check_quantities, choice, quantity
+from .saved import load_arrays, save_arrays
 from .spiking_bank import SPIKING_ITEMS, SpikingNeuronBank, SpikingNeuronState, SpikingRun
 
 __all__ = [
@@ -124,8 +126,10 @@ class SpikingNeuronParameters:
     comparator_noise: float = quantity(
         0.35e-3, "V", 0, 0.1, "input-referred rms", "shot noise over the delay at 10 mV/us [D]"
     )
-    clocked: bool = False
-    """Whether the comparator decides only at the end of each step."""
+    clocked: bool = field(
+        default=False,
+        metadata={"description": "whether the comparator decides only at the end of each step"},
+    )
     leak_sigma: float = quantity(0.1, "", 0, 0.5, "spread of the leak", "mirrors of 1 um^2 [D]")
     mismatch_factor: float = quantity(
         1.0, "", 0, 10, "scales spread of cells, C and leak; 0: none", "as computed [D]"
@@ -375,3 +379,12 @@ class SpikingNeuronDraw:
     def n_axons(self) -> int:
         """Number of axons, the axis pre."""
         return int(self.bit_error.shape[1])
+
+    def save(self, path: Path) -> None:
+        """Write the arrays to an ``.npz`` file; the same draw always gives the same bytes."""
+        save_arrays(path, {name: getattr(self, name) for name in _DRAW_ARRAYS})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
+        return cls(**load_arrays(path, _DRAW_ARRAYS, "a spiking array"))

@@ -59,7 +59,7 @@ class SpikingNeuronState:
     wait :
         Time until it fires, or until reset lets go [s].
     n_spikes :
-        Spikes so far: the number of the cycle.
+        Spikes so far, or so many more than that: the number of the cycle.
     """
 
     n_steps: int
@@ -175,15 +175,19 @@ class SpikingNeuronBank:
         """How long an event opens its cells [s]: the charge of one LSB over the unit current."""
         return self._pulse_time
 
-    def rest(self) -> SpikingNeuronState:
-        """Return the state after a first reset."""
+    def rest(self, level: float = 0.0, cycle: int = 0) -> SpikingNeuronState:
+        """Return the state after a first reset, to ``level`` above the reset voltage [LSB].
+
+        ``cycle`` is the number from which on cycles from reset to spike, and so their noise, are counted.
+        """
+        block, row = divmod(cycle, _ROWS)
         return SpikingNeuronState(
             n_steps=0,
-            membrane=self._reset + self._reset_sigma * self._rows(_RESET, 0)[0],
-            threshold=self._trip + self._trip_sigma * self._rows(_COMPARE, 0)[0],
+            membrane=level + self._reset + self._reset_sigma * self._rows(_RESET, block)[row],
+            threshold=self._trip + self._trip_sigma * self._rows(_COMPARE, block)[row],
             firing=np.zeros(self.n_neurons, dtype=np.bool_),
             wait=np.zeros(self.n_neurons),
-            n_spikes=np.zeros(self.n_neurons, dtype=np.int64),
+            n_spikes=np.full(self.n_neurons, cycle),
         )
 
     def run(self, event_counts: NDArray[np.integer], state: SpikingNeuronState | None = None) -> SpikingRun:
@@ -191,8 +195,18 @@ class SpikingNeuronBank:
 
         Raises ValueError when the pulses of so many events do not fit into a step.
         """
+        return self._run(self.drive(event_counts), state)
+
+    def drive(self, event_counts: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return what ``event_counts[step, pre]`` give in each step, ``[step, post]`` [LSB]."""
         counts = self._checked_counts(event_counts)
-        return self._run(sum_products(counts, self._weights) / 2.0**GRID_BITS, state)
+        drive: NDArray[np.float64] = sum_products(counts, self._weights) / 2.0**GRID_BITS
+        return drive
+
+    def voltage(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the voltage above ground [V] of a membrane that is ``level`` above reset [LSB]."""
+        voltage: NDArray[np.float64] = self.parameters.reset_voltage + level * self._lsb
+        return voltage
 
     def run_currents(
         self, currents: NDArray[np.floating], state: SpikingNeuronState | None = None
@@ -216,8 +230,7 @@ class SpikingNeuronBank:
         for step, row in enumerate(drive):
             spikes[step], state = self.step(row, state)
             membrane[step] = state.membrane
-        voltage = self.parameters.reset_voltage + membrane * self._lsb
-        return SpikingRun(spikes=spikes, membrane_voltage=voltage, drive=drive, state=state)
+        return SpikingRun(spikes=spikes, membrane_voltage=self.voltage(membrane), drive=drive, state=state)
 
     def step(
         self, drive: NDArray[np.float64], state: SpikingNeuronState

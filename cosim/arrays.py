@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.neuron import (
-    MixedSignalNeuronBank,
-    MixedSignalNeuronDraw,
-    MixedSignalNeuronParameters,
-)
+from analog_models.array import ArrayBank, ArrayDraw, ArrayParameters
+from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
 from analog_models.process import Process
+from analog_models.spiking import SpikingNeuronDraw, SpikingNeuronParameters
+from analog_models.spiking_array import SpikingArrayParameters
 
 __all__ = [
     "JOB_VARIABLE",
@@ -33,6 +32,8 @@ JOB_VARIABLE = "NEUROMIX_COSIM_JOB"
 
 _FILE = "arrays.json"
 
+_CONVERTING, _SPIKING = "converting", "spiking"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ArrayJob:
@@ -43,8 +44,8 @@ class ArrayJob:
 
     x: int
     y: int
-    parameters: MixedSignalNeuronParameters
-    draw: MixedSignalNeuronDraw
+    parameters: ArrayParameters
+    draw: ArrayDraw
     noise_seed: int
     code_max: int
     evaluation_time: float = math.inf
@@ -66,7 +67,7 @@ class ArrayJob:
 
     def bank(
         self, rows: Mapping[int, bytes], *, gain: int, shift: int, calibrating: bool = False
-    ) -> MixedSignalNeuronBank:
+    ) -> ArrayBank:
         """Return the array with the ``rows`` of weights that the digital side wrote, untrimmed.
 
         Row ``axon`` has a sign-magnitude byte per neuron; rows that were not written are 0.
@@ -133,7 +134,7 @@ def write_array_jobs(jobs: Iterable[ArrayJob], folder: Path) -> None:
                 "noise_seed": job.noise_seed,
                 "code_max": job.code_max,
                 "evaluation_time": job.evaluation_time,
-                "parameters": asdict(job.parameters),
+                "design": _written(job.parameters),
             }
         )
     (folder / _FILE).write_text(json.dumps(listed, indent=1))
@@ -143,13 +144,24 @@ def read_array_jobs(folder: Path) -> list[ArrayJob]:
     """Read the arrays of the job in ``folder``."""
     jobs = []
     for entry in json.loads((folder / _FILE).read_text()):
-        parameters = entry.pop("parameters")
-        parameters["process"] = Process(**parameters["process"])
-        jobs.append(
-            ArrayJob(
-                **entry,
-                parameters=MixedSignalNeuronParameters(**parameters),
-                draw=MixedSignalNeuronDraw.load(folder / f"draw_{entry['x']}_{entry['y']}.npz"),
-            )
-        )
+        ((kind, neuron),) = entry.pop("design").items()
+        neuron["process"] = Process(**neuron["process"])
+        draw: type[MixedSignalNeuronDraw | SpikingNeuronDraw] = MixedSignalNeuronDraw
+        parameters: ArrayParameters
+        if kind == _SPIKING:
+            parameters = SpikingArrayParameters(neuron=SpikingNeuronParameters(**neuron))
+            draw = SpikingNeuronDraw
+        else:
+            parameters = MixedSignalNeuronParameters(**neuron)
+        path = folder / f"draw_{entry['x']}_{entry['y']}.npz"
+        jobs.append(ArrayJob(**entry, parameters=parameters, draw=draw.load(path)))
     return jobs
+
+
+def _written(parameters: ArrayParameters) -> dict[str, object]:
+    """Return the design as JSON: its neuron's parameters, by kind."""
+    if isinstance(parameters, SpikingArrayParameters):
+        return {_SPIKING: asdict(parameters.neuron)}
+    if isinstance(parameters, MixedSignalNeuronParameters):
+        return {_CONVERTING: asdict(parameters)}
+    raise TypeError(f"an array must have converting or spiking neurons, got {type(parameters).__name__}")

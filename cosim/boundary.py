@@ -29,7 +29,6 @@ from .events import KEY_WIDTHS
 __all__ = [
     "BRIDGES",
     "SEEN",
-    "VOLTAGES",
     "Bridge",
     "array_path",
     "array_view",
@@ -48,9 +47,6 @@ SEEN = ("input_codes", "offset_trims", "gain_trims", "gain", "shift")
 
 The harness also has them as one bus per array, ``seen``, the first lowest, gain and shift in 32 bits each.
 """
-
-VOLTAGES = ("node_voltage", "adc_voltage")
-"""What the waves show of every neuron of an array [V], as an evaluation names it."""
 
 
 def array_path(address: Address) -> str:
@@ -72,11 +68,11 @@ class _Tile:
         return array_path((self.x, self.y))
 
 
-def array_view(array: AnalogArrayParameters, *, waves: bool = False) -> str:
+def array_view(array: AnalogArrayParameters, voltages: Sequence[str] = ()) -> str:
     """Return the Verilog of the array as the co-simulation sees it: its codes come from a model outside.
 
-    With ``waves`` it also has what one wants to look at: every code by itself, and the voltages of every
-    neuron, which the model sets.
+    With ``voltages``, as an evaluation names them, it also has what one wants to look at: every code by
+    itself, and these of every neuron, which the model sets [V].
     """
     ports = array.array_ports
     declarations = [f"  {direction} [{width - 1}:0] {name}" for name, (direction, width) in ports.items()]
@@ -88,14 +84,14 @@ def array_view(array: AnalogArrayParameters, *, waves: bool = False) -> str:
             ");",
             f"  reg [{ports['output_codes'][1] - 1}:0] model_codes = 0;",
             "  assign output_codes = model_codes;",
-            *(_shown(array) if waves else ()),
+            *(_shown(array, voltages) if voltages else ()),
             "endmodule",
             "",
         ]
     )
 
 
-def _shown(array: AnalogArrayParameters) -> Iterator[str]:
+def _shown(array: AnalogArrayParameters, voltages: Sequence[str]) -> Iterator[str]:
     width = array.event_format.activation_width
     for name, nets, count in (
         ("input_code", "input_codes", array.n_axons),
@@ -104,7 +100,7 @@ def _shown(array: AnalogArrayParameters) -> Iterator[str]:
         for index in range(count):
             high, low = (index + 1) * width - 1, index * width
             yield f"  wire [{width - 1}:0] {name}_{index} = {nets}[{high}:{low}];"
-    for name in VOLTAGES:
+    for name in voltages:
         yield from (f"  real {name}_{index} = 0;" for index in range(array.n_neurons))
 
 
@@ -174,17 +170,17 @@ def counted_signals(nets: Sequence[CountedNet], path: Path) -> Path:
     return path
 
 
-def public_signals(chip: ChipParameters, path: Path) -> Path:
+def public_signals(chip: ChipParameters, path: Path, voltages: Sequence[str] = ()) -> Path:
     """Write Verilator's list of the signals that Python touches; return ``path``.
 
-    All are in the harness, but for the voltages of an :func:`array_view` that has them. What Python only
+    All are in the harness, but for the ``voltages`` of an :func:`array_view` that has them. What Python only
     reads is not writable: Verilator would compute all that hangs on it once more in every evaluation.
     """
     lines = ["`verilator_config"]
     read = ["rst", "calls", "done", "hung", "refused", "loading", "n_steps_done", "n_loads"]
     engine = chip.tile.core.engine
     if isinstance(engine, AnalogArrayParameters):
-        lines += [f'public_flat_rw -module "{engine.array_module}" -var "{name}_*"' for name in VOLTAGES]
+        lines += [f'public_flat_rw -module "{engine.array_module}" -var "{name}_*"' for name in voltages]
         for x, y in chip.tile_addresses:
             read.append(f"seen_{x}_{y}")
             lines.append(f'public_flat_rw -module "harness" -var "output_codes_{x}_{y}"')

@@ -14,7 +14,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import FallingEdge, Timer
 
-from analog_models.bank import MixedSignalNeuronBank
+from analog_models.array import ArrayBank
 
 from .arrays import JOB_VARIABLE, ArrayJob, packed, read_array_jobs, read_rows, signed_bytes, unpacked
 
@@ -49,7 +49,7 @@ class _Array:
             for variable, voltage in zip(variables, getattr(evaluation, name)[0].tolist(), strict=True):
                 variable.value = voltage
 
-    def _bank_set(self, settings: int) -> MixedSignalNeuronBank:
+    def _bank_set(self, settings: int) -> ArrayBank:
         """Return the array with these bits of ``SEEN`` above the input codes."""
         job, n_neurons = self._job, self._job.draw.n_neurons
         words = settings.to_bytes(2 * n_neurons + 8, "little")
@@ -97,9 +97,10 @@ def _loaded_arrays(dut: Any, jobs: list[ArrayJob], path: Path, calibrating: bool
 
 def _voltages(dut: Any, job: ArrayJob) -> dict[str, list[Any]]:
     """Return the real variables [post] of an array's view that show its voltages."""
-    from .boundary import VOLTAGES, array_path  # here, as Amaranth takes long to load
+    from .boundary import array_path  # here, as Amaranth takes long to load
 
     array = reduce(getattr, array_path((job.x, job.y)).split("."), dut)
     return {
-        name: [getattr(array, f"{name}_{index}") for index in range(job.draw.n_neurons)] for name in VOLTAGES
+        name: [getattr(array, f"{name}_{index}") for index in range(job.draw.n_neurons)]
+        for name in job.parameters.voltages
     }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import analog_models
-from analog_models.neuron import MixedSignalNeuronDraw, MixedSignalNeuronParameters
+from analog_models.array import ArrayDraw, ArrayParameters
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import RtlBundle
@@ -49,8 +49,8 @@ class AnalogArrays:
     ``evaluation_time`` [s] is how long their lines settle in each step; infinite: until they have.
     """
 
-    parameters: MixedSignalNeuronParameters
-    draws: Mapping[Address, MixedSignalNeuronDraw]
+    parameters: ArrayParameters
+    draws: Mapping[Address, ArrayDraw]
     noise_seeds: Mapping[Address, int]
     evaluation_time: float = math.inf
 
@@ -225,7 +225,9 @@ def _simulate(
         else:
             simulator.run_program(design, folder=folder, plusargs=arguments)
         return
-    touched = public_signals(job.chip, folder / "public.vlt") if job.simulator == "verilator" else None
+    touched = None
+    if job.simulator == "verilator":
+        touched = public_signals(job.chip, folder / "public.vlt", _shown_voltages(job))
     simulator.run(
         build(
             public=touched, trace=trace_format, main=_COCOTB_MAIN if job.bridge_taken == "cocotb" else None
@@ -259,7 +261,7 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     sources = [*job.bundle.sources]
     if isinstance(engine, AnalogArrayParameters):
         sources.append(folder / "analog_array.v")
-        sources[-1].write_text(array_view(engine, waves=job.waves_from is not None))
+        sources[-1].write_text(array_view(engine, _shown_voltages(job)))
     sources.append(folder / "harness.v")
     sources[-1].write_text(
         render_harness(
@@ -280,6 +282,11 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
         ]
         (folder / _COUNTED).write_text("".join(lines))
     return sources
+
+
+def _shown_voltages(job: CosimJob) -> tuple[str, ...]:
+    """Return the voltages of the arrays that the waves show, if any."""
+    return job.arrays.parameters.voltages if job.arrays and job.waves_from is not None else ()
 
 
 def _own_sources() -> list[Path]:

@@ -6,7 +6,7 @@ phases, the codes that come in, the voltages of its neurons as curves, the codes
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -29,6 +29,14 @@ SURFER_FILE = "waves.sucl"
 _TOP = "harness"
 _CURVE_ROWS = 3
 """Height of a curve, in rows of text."""
+
+_HEADINGS = {
+    "node_voltage": ("summing nodes in V", "node"),
+    "adc_voltage": ("ADC inputs in V", "ADC"),
+    "membrane_voltage": ("membranes in V", "membrane"),
+    "output_code": ("output codes", "neuron"),
+}
+"""Of a group with one net per neuron: its name, and what each net is called."""
 
 _SIZE = (1400, 900)
 _SHOWN = 4.0
@@ -72,9 +80,14 @@ class _Group:
     closed: bool = True
 
 
-def write_save_files(chip: ChipParameters, cores: Iterable[Address], trace: Path) -> None:
-    """Write the files that open ``trace`` in the viewers, beside it; ``cores`` are those with neurons."""
-    groups = [*_groups(chip, sorted(cores))]
+def write_save_files(
+    chip: ChipParameters, cores: Iterable[Address], trace: Path, voltages: Sequence[str] = ()
+) -> None:
+    """Write the files that open ``trace`` in the viewers, beside it.
+
+    ``cores`` are those with neurons, ``voltages`` what their arrays show of each, as an evaluation names it.
+    """
+    groups = [*_groups(chip, sorted(cores), voltages)]
     _write_gtkwave(groups, trace)
     (trace.parent / SURFER_FILE).write_text("\n".join(_surfer_commands(groups)) + "\n")
 
@@ -151,7 +164,7 @@ def _surfer_number(row: int) -> str:
     return "".join(chr(ord("a") + int(digit, 16)) for digit in f"{row:x}")
 
 
-def _groups(chip: ChipParameters, cores: list[Address]) -> Iterator[_Group]:
+def _groups(chip: ChipParameters, cores: list[Address], voltages: Sequence[str]) -> Iterator[_Group]:
     yield _Group(
         name="clock and step",
         nets=(
@@ -163,7 +176,7 @@ def _groups(chip: ChipParameters, cores: list[Address]) -> Iterator[_Group]:
     )
     yield _Group(name="fabric events", nets=tuple(_event_nets(chip)), closed=False)
     for address in cores:
-        yield from _core_groups(chip, address, closed=address != cores[0])
+        yield from _core_groups(chip, address, voltages, closed=address != cores[0])
 
 
 def _event_nets(chip: ChipParameters) -> Iterator[_Net]:
@@ -185,7 +198,9 @@ def _event_nets(chip: ChipParameters) -> Iterator[_Net]:
             yield _Net(path=f"{_TOP}.chip.{tile}.{signal}", label=label, width=width)
 
 
-def _core_groups(chip: ChipParameters, address: Address, *, closed: bool) -> Iterator[_Group]:
+def _core_groups(
+    chip: ChipParameters, address: Address, voltages: Sequence[str], *, closed: bool
+) -> Iterator[_Group]:
     core = "core ({}, {})".format(*address)
     busy = _Net(path=f"{_TOP}.chip.{tile_name(address)}.core.busy", label="busy")
     engine = chip.tile.core.engine
@@ -204,9 +219,7 @@ def _core_groups(chip: ChipParameters, address: Address, *, closed: bool) -> Ite
     phases = (_Net(path=f"{array}.{phase}", label=phase) for phase in ("reset", "evaluate", "convert"))
     yield _Group(name=core, nets=(busy, *phases), closed=False)
     yield _Group(name=f"{core} input codes", nets=nets("input_code", "axon", engine.n_axons, "dec"))
-    for name, heading, label, form in (
-        ("node_voltage", "summing nodes in V", "node", "real"),
-        ("adc_voltage", "ADC inputs in V", "ADC", "real"),
-        ("output_code", "output codes", "neuron", "dec"),
-    ):
+    for name in (*voltages, "output_code"):
+        heading, label = _HEADINGS[name]
+        form = "real" if name in voltages else "dec"
         yield _Group(name=f"{core} {heading}", nets=nets(name, label, engine.n_neurons, form), closed=closed)

@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.bank import MixedSignalNeuronBank
+from analog_models.array import ArrayBank
 from analog_models.neuron import MixedSignalNeuronParameters
 from cosim.arrays import calibration_noise
 from cosim.job import AnalogArrays
@@ -161,7 +161,7 @@ def _find_array(
 
 
 def _evaluate(
-    bank: MixedSignalNeuronBank,
+    bank: ArrayBank,
     inputs: NDArray[np.int64],
     trims: NDArray[np.int64],
     searched: Trim,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analog_models.neuron import MixedSignalNeuronBank
+from analog_models.array import ArrayBank
 from cosim.job import AnalogArrays
 from rtl_gen.chip import ChipParameters
 
@@ -29,7 +29,7 @@ class BackEnd:
     chip: ChipParameters
     models: Mapping[Position, CoreModel]
     arrays: AnalogArrays | None = None
-    banks: Mapping[Position, MixedSignalNeuronBank] = field(default_factory=dict)
+    banks: Mapping[Position, ArrayBank] = field(default_factory=dict)
     calibration: CalibrationPlan | None = None
     trims: Trims = field(default_factory=dict)
     """Those that the calibration finds; empty without one."""
@@ -148,10 +148,14 @@ def _back_end(name: str, config: ExperimentConfig, mapped: MappedNetwork) -> Bac
         return BackEnd(name=name, chip=chip, models=digital_models(mapped))
     array = config.mixed_signal
     evaluation_time = array.settle_cycles / config.chip.clock
-    arrays = draw_arrays(mapped, array.neuron, config.seed, evaluation_time)
-    plan = plan_calibration(mapped, array.neuron) if array.calibrate else None
+    arrays = draw_arrays(mapped, array.design, config.seed, evaluation_time)
+    plan = plan_calibration(mapped, config.converting_neuron) if array.calibrate else None
     trims = find_trims(mapped, arrays, plan) if plan else {}
-    banks = array_banks(mapped, arrays, trims)
+    try:
+        banks = array_banks(mapped, arrays, trims)
+    except ValueError as error:
+        where = f"back_ends.mixed_signal: {array.settle_cycles} settle_cycles at {config.chip.clock:g} Hz"
+        raise ValueError(f"{config.name}: {where}: {error}") from error
     return BackEnd(
         name=name,
         chip=chip,

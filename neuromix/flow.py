@@ -369,7 +369,8 @@ def trace_waves(
             _check_traced(reference, result, end, f"{name}: waves on {simulator}")
         if result.trace is None:
             raise ValueError("waves: the run must have been traced, got no trace")
-        write_save_files(job.chip, [core.position for core in mapped.cores], result.trace)
+        voltages = job.arrays.parameters.voltages if job.arrays else ()
+        write_save_files(job.chip, [core.position for core in mapped.cores], result.trace, voltages)
         return result.trace
 
     tasks = {name: partial(trace, name) for name in experiment.back_ends}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analog_models.neuron import MixedSignalNeuronBank, MixedSignalNeuronParameters
+from analog_models.array import ArrayBank, ArrayParameters
 from cosim.events import EventKeys, event_keys
 from cosim.job import AnalogArrays
 from rtl_gen.formats import MacFormat
@@ -78,7 +78,7 @@ def digital_models(mapped: MappedNetwork) -> dict[Position, CoreModel]:
 
 def draw_arrays(
     mapped: MappedNetwork,
-    parameters: MixedSignalNeuronParameters,
+    parameters: ArrayParameters,
     seed: int,
     evaluation_time: float = math.inf,
 ) -> AnalogArrays:
@@ -104,7 +104,7 @@ def draw_arrays(
 
 def array_banks(
     mapped: MappedNetwork, arrays: AnalogArrays, trims: Mapping[Position, NDArray[np.int64]] | None = None
-) -> dict[Position, MixedSignalNeuronBank]:
+) -> dict[Position, ArrayBank]:
     """Return every core's manufactured array with its weights in it; unused neurons have none.
 
     ``trims[position]`` are a core's (offset, gain) trim codes [neuron, 2]; all 0 without them.
@@ -112,7 +112,7 @@ def array_banks(
     trims = trims or {}
     none = np.zeros((mapped.n_neurons, 2), dtype=np.int64)
 
-    def bank(core: MappedCore) -> MixedSignalNeuronBank:
+    def bank(core: MappedCore) -> ArrayBank:
         weights = np.zeros((mapped.n_neurons, mapped.n_axons), dtype=np.int64)
         weights[: core.n_neurons] = core.weights
         return arrays.parameters.bank(
@@ -130,12 +130,10 @@ def array_banks(
     return {core.position: bank(core) for core in mapped.cores}
 
 
-def array_models(
-    mapped: MappedNetwork, banks: Mapping[Position, MixedSignalNeuronBank]
-) -> dict[Position, CoreModel]:
+def array_models(mapped: MappedNetwork, banks: Mapping[Position, ArrayBank]) -> dict[Position, CoreModel]:
     """Return what the arrays compute, noise and mismatch included."""
 
-    def model(bank: MixedSignalNeuronBank) -> CoreModel:
+    def model(bank: ArrayBank) -> CoreModel:
         return lambda inputs, first_step: bank.evaluate(inputs, first_step=first_step).codes
 
     return {core.position: model(banks[core.position]) for core in mapped.cores}

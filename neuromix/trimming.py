@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.array import ArrayBank
+from analog_models.bank import MixedSignalNeuronBank
 from cosim.job import AnalogArrays
 
 from .calibration import CalibrationPlan, Trims, find_trims
@@ -52,7 +54,7 @@ def trim_chips(experiment: Experiment, plan: CalibrationPlan, seeds: Iterable[in
     def state(arrays: AnalogArrays, trims: Trims) -> ChipState:
         banks = array_banks(mapped, arrays, trims)
         run = simulate_mapped(mapped, experiment.codes, array_models(mapped, banks))
-        used = [(banks[core.position], core.n_neurons) for core in mapped.cores]
+        used = [(_trimmable(banks[core.position]), core.n_neurons) for core in mapped.cores]
         return ChipState(
             accuracy=float(np.mean(run.predictions == experiment.labels)),
             offset=np.concatenate([bank.offset[:n_neurons] for bank, n_neurons in used]),
@@ -64,6 +66,12 @@ def trim_chips(experiment: Experiment, plan: CalibrationPlan, seeds: Iterable[in
         yield TrimmedChip(
             untrimmed=state(arrays, {}), trimmed=state(arrays, find_trims(mapped, arrays, plan))
         )
+
+
+def _trimmable(bank: ArrayBank) -> MixedSignalNeuronBank:
+    if not isinstance(bank, MixedSignalNeuronBank):
+        raise ValueError(f"trimming: arrays must have converters, got {type(bank).__name__}")
+    return bank
 
 
 @dataclass(frozen=True, kw_only=True)

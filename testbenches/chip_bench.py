@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analog_models.neuron import MixedSignalNeuronParameters
+from analog_models.spiking import SpikingNeuronParameters
+from analog_models.spiking_array import SpikingArrayParameters
 from cosim.job import AnalogArrays, CosimJob, CosimResult
 from cosim.simulator import SimulatorName
 from neuromix.agreement import Comparison
@@ -50,6 +52,10 @@ BACK_ENDS: dict[str, tuple[type[EngineParameters], dict[str, int]]] = {
     "serial": (EventEngineParameters, {"lanes": 1}),
     "serial_4_lanes": (EventEngineParameters, {"lanes": 4}),
     "mixed_signal": (
+        AnalogArrayParameters,
+        {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4},
+    ),
+    "spiking": (
         AnalogArrayParameters,
         {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4},
     ),
@@ -201,8 +207,15 @@ def chip_case(back_end: str, mapped: MappedNetwork | None = None, *, seed: int =
     case = ChipCase(mapped=mapped, chip=mapped.chip(engine), codes=random_codes(mapped))
     if kind is not AnalogArrayParameters:
         return case
-    arrays = draw_arrays(mapped, MixedSignalNeuronParameters(), seed)
+    if back_end == "spiking":
+        spiking = SpikingNeuronParameters(unit_current=4e-9, refractory_time=100e-9)
+        return replace(
+            case,
+            arrays=draw_arrays(mapped, SpikingArrayParameters(neuron=spiking), seed, evaluation_time=200e-6),
+        )
+    neuron = MixedSignalNeuronParameters()
+    arrays = draw_arrays(mapped, neuron, seed)
     if not engine.calibrated:
         return replace(case, arrays=arrays)
-    plan = plan_calibration(mapped, arrays.parameters, repeats_log2=3)
+    plan = plan_calibration(mapped, neuron, repeats_log2=3)
     return replace(case, arrays=arrays, plan=plan, trims=find_trims(mapped, arrays, plan))

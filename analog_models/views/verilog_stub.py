@@ -59,6 +59,7 @@ _HEADER = dedent("""\
     //   reset     the summing nodes are precharged, the last step is forgotten;
     //   evaluate  the currents of input_codes times weights flow, the nodes settle;
     //   convert   the ADCs turn the nodes into output_codes.
+    //   Neurons that spike are precharged, fire, and their counts are read.
     // output_codes are valid when convert falls, until it rises again. input_codes, gain, shift and the trims
     // hold still from the rise of reset to the fall of convert.
     //

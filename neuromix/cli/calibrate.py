@@ -108,6 +108,7 @@ def calibrate(
 
 def _calibrated(config: ExperimentConfig) -> ExperimentConfig:
     """Return the experiment with the mixed-signal back end alone, and with calibration in it."""
+    _ = config.converting_neuron  # spiking neurons have no trims
     back_ends = BackEnds(mixed_signal=config.mixed_signal.model_copy(update={"calibrate": True}))
     return config.model_copy(update={"name": f"{config.name}-calibrated", "back_ends": back_ends})
 

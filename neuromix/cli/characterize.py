@@ -82,7 +82,7 @@ def characterize(
     name, parameters = DEFAULT_NAME, MixedSignalNeuronParameters()
     if experiment is not None:
         config = read_experiment(experiment)
-        name, parameters = config.name, config.mixed_signal.neuron
+        name, parameters = config.name, config.converting_neuron
     step = "characterize"
     if topology is not None:
         parameters, step = dataclasses.replace(parameters, topology=topology), f"characterize-{topology}"

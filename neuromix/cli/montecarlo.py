@@ -78,7 +78,7 @@ def montecarlo(
     """Draw many chips: accuracy, yield at a limit, and what each flaw of the analog neurons costs."""
     sweeps = [parse_sweep(text) for text in sweep or ()]
     config = read_experiment(experiment, seed=seed, images=images, data=data)
-    neuron = config.mixed_signal.neuron
+    neuron = config.converting_neuron
     ready = prepare(config)
     folder = build / config.name / "montecarlo"
     with progress_report() as progress:

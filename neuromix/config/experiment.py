@@ -22,7 +22,10 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from analog_models.array import ArrayParameters
 from analog_models.neuron import MixedSignalNeuronParameters
+from analog_models.spiking import SpikingNeuronParameters
+from analog_models.spiking_array import SpikingArrayParameters
 
 from .parameters import FromFile
 from .quantity import Quantity, requirement
@@ -188,8 +191,14 @@ class SerialBackEnd(Section):
     ] = Field(default=1, description="Neurons updated at once; a power of two.")
 
 
+_Chosen = BeforeValidator(lambda value: {} if value is None else value)
+
+
 class MixedSignalBackEnd(Section):
-    """Analog array behind a digital boundary: weights as currents, codes in and out."""
+    """Analog array behind a digital boundary: weights as currents, codes in and out.
+
+    Its neurons are converted by an ADC, ``neuron``, or integrate and fire, ``spiking``.
+    """
 
     settle_cycles: Whole = Field(default=4, ge=3, le=1000, description="Clock cycles of the evaluate phase.")
     reset_cycles: Whole = Field(default=1, ge=1, le=1000, description="Clock cycles of the reset phase.")
@@ -201,11 +210,35 @@ class MixedSignalBackEnd(Section):
         description="Whether the chip has the hardware to trim its neurons, and does so after reset.",
     )
     neuron: Annotated[MixedSignalNeuronParameters, FromFile()] = Field(
-        default_factory=MixedSignalNeuronParameters, description="Physics of the analog neurons."
+        default_factory=MixedSignalNeuronParameters,
+        description="Physics of analog neurons whose nodes an ADC converts.",
+    )
+    spiking: Annotated[Annotated[SpikingNeuronParameters, FromFile()] | None, _Chosen] = Field(
+        default=None,
+        description="Physics of analog neurons that fire while a step is evaluated, and whose spikes are "
+        "counted; they stand in for `neuron`.",
     )
 
+    @model_validator(mode="after")
+    def _one_kind(self) -> "MixedSignalBackEnd":
+        if self.spiking is not None:
+            if "neuron" in self.model_fields_set:
+                raise requirement("either neuron or spiking")
+            if self.calibrate:
+                raise requirement("without calibrate where neurons are spiking, for these have no trims")
+            if self.spiking.clocked:
+                raise requirement("spiking with clocked: false, so that a step may have many spikes")
+        return self
 
-_Chosen = BeforeValidator(lambda value: {} if value is None else value)
+    @model_serializer(mode="wrap")
+    def _write_one_kind(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        other = "spiking" if self.spiking is None else "neuron"
+        return {name: value for name, value in write(self).items() if name != other}
+
+    @property
+    def design(self) -> ArrayParameters:
+        """The design of the arrays."""
+        return self.neuron if self.spiking is None else SpikingArrayParameters(neuron=self.spiking)
 
 
 class BackEnds(Section):
@@ -313,3 +346,12 @@ class ExperimentConfig(Section):
             names = ", ".join(self.back_ends.names)
             raise ValueError(f"{self.name}: back_ends must name mixed_signal, got {names}")
         return self.back_ends.mixed_signal
+
+    @property
+    def converting_neuron(self) -> MixedSignalNeuronParameters:
+        """The neuron of a mixed-signal back end whose nodes are converted. Raises ValueError for others."""
+        if self.mixed_signal.spiking is not None:
+            raise ValueError(
+                f"{self.name}: back_ends.mixed_signal must have neurons with converters, got spiking"
+            )
+        return self.mixed_signal.neuron

@@ -8,6 +8,9 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from analog_models.neuron import MixedSignalNeuronBank, MixedSignalNeuronParameters
+from analog_models.spiking import SpikingNeuronParameters
+from analog_models.spiking_array import SpikingArrayParameters
 from cosim.job import AnalogArrays, CosimResult
 from rtl_gen.boundary.analog_array import AnalogArrayParameters
 from rtl_gen.emit import RtlBundle
@@ -226,8 +229,41 @@ def _calibration(back_end: BackEnd) -> tuple[AnalogParameter, ...]:
 
 
 def _analog(mapped: MappedNetwork, arrays: AnalogArrays) -> tuple[AnalogParameter, ...]:
-    parameters, code_max = arrays.parameters, mapped.event_format.payload_max
-    settled = parameters.settled_fraction(mapped.n_neurons, arrays.evaluation_time)
+    if isinstance(arrays.parameters, SpikingArrayParameters):
+        return _spiking(arrays.parameters.neuron, arrays.evaluation_time)
+    if isinstance(arrays.parameters, MixedSignalNeuronParameters):
+        return _converting(arrays.parameters, mapped, arrays.evaluation_time)
+    return ()
+
+
+def _spiking(neuron: SpikingNeuronParameters, evaluation_time: float) -> tuple[AnalogParameter, ...]:
+    def voltage(name: str, value: float, note: str = "") -> AnalogParameter:
+        return AnalogParameter(name=name, value=f"{with_prefix(value, 'V')} rms", note=note)
+
+    swing = f"swing {with_prefix(neuron.swing, 'V')}"
+    return (
+        voltage("reset noise", neuron.reset_sigma, swing),
+        voltage("comparator noise", neuron.comparator_noise, swing),
+        voltage("comparator offset", neuron.offset_sigma, swing),
+        AnalogParameter(name="structure of a cell", value=neuron.topology.replace("_", " ")),
+        AnalogParameter(name="unit mismatch", value=f"{100 * neuron.sigma_unit:.2g} %"),
+        AnalogParameter(name="current of a unit", value=with_prefix(neuron.unit_current, "A")),
+        AnalogParameter(name="membrane", value=with_prefix(neuron.membrane_capacitance, "F")),
+        AnalogParameter(name="leak", value=with_prefix(neuron.leak_conductance, "S")),
+        AnalogParameter(name="refractory time", value=with_prefix(neuron.refractory_time, "s")),
+        AnalogParameter(
+            name="spikes counted for",
+            value=with_prefix(evaluation_time, "s"),
+            note="in each step; current is lost while a comparator decides and reset holds",
+        ),
+    )
+
+
+def _converting(
+    parameters: MixedSignalNeuronParameters, mapped: MappedNetwork, evaluation_time: float
+) -> tuple[AnalogParameter, ...]:
+    code_max = mapped.event_format.payload_max
+    settled = parameters.settled_fraction(mapped.n_neurons, evaluation_time)
     missing = float((np.arange(len(settled)) * (1 - settled)).max())
     derived = parameters.derived(code_max)
     full_scale = f"full scale {with_prefix(derived['full_scale_v'], 'V')}"
@@ -256,7 +292,7 @@ def _analog(mapped: MappedNetwork, arrays: AnalogArrays) -> tuple[AnalogParamete
             note=f"gm/I {significant(derived['unit_gm_over_id_per_v'])} /V",
         ),
         AnalogParameter(
-            name=f"lines after {with_prefix(arrays.evaluation_time, 's')}",
+            name=f"lines after {with_prefix(evaluation_time, 's')}",
             value=f"{significant(missing)} LSB short",
             note="the worst input code",
         ),
@@ -297,7 +333,7 @@ def _raster(experiment: Experiment, reference: ReferenceRun) -> Raster:
 def _trace(
     experiment: Experiment, back_end: BackEnd, reference: ReferenceRun, result: CosimResult
 ) -> Trace | None:
-    """Return summing-node voltages of neurons of the first core, or None without analog neurons.
+    """Return summing-node voltages of neurons of the first core, or None where there are no summing nodes.
 
     Those whose codes differ most from step to step. The model gives the voltage at the end of evaluate; the
     node holds it until the next reset, to 0 V. The straight line from there is not modelled.
@@ -306,8 +342,11 @@ def _trace(
     if back_end.arrays is None or not isinstance(engine, AnalogArrayParameters):
         return None
     core = experiment.mapped.cores[0]
+    parameters, bank = back_end.arrays.parameters, back_end.banks[core.position]
+    if not (isinstance(parameters, MixedSignalNeuronParameters) and isinstance(bank, MixedSignalNeuronBank)):
+        return None
     steps = range(min(TRACE_STEPS, reference.n_steps))
-    evaluation = back_end.banks[core.position].evaluate(reference.input_codes[core.position])
+    evaluation = bank.evaluate(reference.input_codes[core.position])
     shown = evaluation.codes[: len(steps), : core.n_neurons]
     n_levels = np.array([len(np.unique(codes)) for codes in shown.T])
     neurons = np.sort(np.argsort(-n_levels, kind="stable")[:TRACE_NEURONS])
@@ -332,7 +371,7 @@ def _trace(
         neurons=tuple(f"{core.population} {core.neurons[index]}" for index in neurons.tolist()),
         time_s=tuple(times),
         node_voltage_v=tuple(tuple(samples) for samples in np.array(volts).T.tolist()),
-        full_scale_v=back_end.arrays.parameters.node_full_scale,
+        full_scale_v=parameters.node_full_scale,
         phases=tuple(phases),
         conversions=tuple(conversions),
     )

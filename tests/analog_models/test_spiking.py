@@ -724,7 +724,7 @@ def test_draw_of_the_wrong_shape_is_refused() -> None:
 
 
 def test_example_of_the_page_prints_what_the_page_says(capsys: pytest.CaptureFixture[str]) -> None:
-    code, printed = re.findall(r"^```\w*\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    code, printed = re.findall(r"^```(?:python)?\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     exec(code, {})
     assert capsys.readouterr().out == printed
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from vcd.reader import TokenKind, tokenize
 
-from cosim.boundary import VOLTAGES, array_view, public_signals, render_harness
+from analog_models.spiking_array import SpikeCounts
+from cosim.boundary import array_view, public_signals, render_harness
 from cosim.events import up_to_step
 from cosim.job import CosimResult, run_cosim
 from cosim.simulator import SimulatorName
@@ -22,6 +23,7 @@ from rtl_gen.chip import ChipParameters
 from rtl_gen.emit import RtlBundle
 from testbenches.chip_bench import ChipCase, chip_case
 
+VOLTAGES = ("node_voltage", "adc_voltage")
 WINDOW = Window(first_step=8, last_step=10)
 CLOCK_PERIOD = 10_000
 """[ps]."""
@@ -93,7 +95,8 @@ def trace(emitted: Callable[[ChipParameters], RtlBundle], test_folder: Path, sim
         )
         result = run_cosim(job, test_folder.parent / f"waves-{name}-{simulator}", simulators)
         assert result.trace is not None
-        write_save_files(case.chip, [core.position for core in case.mapped.cores], result.trace)
+        voltages = case.arrays.parameters.voltages if case.arrays else ()
+        write_save_files(case.chip, [core.position for core in case.mapped.cores], result.trace, voltages)
         return result, result.trace
 
     return run
@@ -133,6 +136,33 @@ def test_waves_hold_the_digital_nets_and_the_voltages_of_the_model(
                 assert waves.at(f"{array}.output_code_{neuron}", end) == expected.codes[0, neuron]
             n_saturated += int((np.abs(expected.adc_voltage / expected.node_voltage) < 0.99).sum())
     assert n_saturated, "node and ADC have the same voltage, so they could be swapped"
+
+
+def test_waves_of_spiking_neurons_hold_their_membranes(trace: Trace, simulator_name: SimulatorName) -> None:
+    case = chip_case("spiking")
+    _, path = trace(case, simulator_name, "spiking")
+    waves, reference = Waves.read(path), case.reference()
+    assert case.arrays is not None
+    banks = array_banks(case.mapped, case.arrays)
+    shown = set()
+    for core in case.mapped.cores:
+        array = array_of(core.position)
+        steps = range(WINDOW.first_step - 1, WINDOW.last_step)
+        for step, (start, end) in zip(steps, waves.pulses(f"{array}.convert"), strict=True):
+            inputs = reference.input_codes[core.position][step]
+            expected = banks[core.position].evaluate(inputs[np.newaxis], first_step=step)
+            assert isinstance(expected, SpikeCounts)
+            for neuron, voltage in enumerate(expected.membrane_voltage[0].tolist()):
+                assert waves.nets[f"{array}.membrane_voltage_{neuron}"][0] == "real"
+                assert waves.at(f"{array}.membrane_voltage_{neuron}", start) == pytest.approx(
+                    voltage, rel=1e-15
+                )
+                assert waves.at(f"{array}.output_code_{neuron}", end) == expected.codes[0, neuron]
+                shown.add(voltage)
+    assert len(shown) > 20, "the membranes hardly differ, so they prove nothing"
+    assert min(shown) >= 0
+    assert "membranes in V" in path.with_suffix(".gtkw").read_text()
+    assert not [net for net in waves.nets if "adc_voltage" in net or "node_voltage" in net]
 
 
 def test_voltages_change_only_while_the_array_evaluates(trace: Trace, simulator_name: SimulatorName) -> None:
@@ -347,9 +377,10 @@ def test_only_a_run_with_waves_has_voltages_and_dumps(tmp_path: Path) -> None:
     engine = case.chip.tile.core.engine
     assert isinstance(engine, AnalogArrayParameters)
     assert "real" not in array_view(engine)
-    declared = re.findall(r"real (\w+)_\d+ = 0;", array_view(engine, waves=True))
+    declared = re.findall(r"real (\w+)_\d+ = 0;", array_view(engine, VOLTAGES))
     assert sorted(declared) == sorted([*VOLTAGES] * engine.n_neurons)
-    public = public_signals(case.chip, tmp_path / "public.vlt").read_text()
+    assert "voltage" not in public_signals(case.chip, tmp_path / "public.vlt").read_text()
+    public = public_signals(case.chip, tmp_path / "public.vlt", VOLTAGES).read_text()
     for name in VOLTAGES:
         assert f'-module "{engine.array_module}" -var "{name}_*"' in public
     assert "$dumpvars" not in render_harness(case.chip, ())

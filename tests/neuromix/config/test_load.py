@@ -7,6 +7,8 @@ import pytest
 from jschon import JSON, JSONSchema, create_catalog
 from yaml import safe_load
 
+from analog_models.spiking import SpikingNeuronParameters
+from analog_models.spiking_array import SpikingArrayParameters
 from neuromix.config import (
     ExperimentConfig,
     ExperimentError,
@@ -405,3 +407,50 @@ def test_network_name_that_is_nearly_right_is_suggested(problems: Callable[..., 
     (line,) = problems(MINIMAL.replace("net.npz", "digits-64-32"))
     assert line.startswith("tiny.yaml:2:1: network: must be a shipped network, one of digits-64-32-10")
     assert "(did you mean digits-64-32-10?)" in line
+
+
+SPIKING = MINIMAL.replace("{parallel: {}}", "{mixed_signal: {spiking: {refractory_time: 2 us}}}")
+
+
+def test_spiking_neurons_stand_in_for_those_that_are_converted(load: Load) -> None:
+    array = load(SPIKING).mixed_signal
+    assert array.design == SpikingArrayParameters(neuron=SpikingNeuronParameters(refractory_time=2e-6))
+    assert (
+        load(SPIKING.replace("{refractory_time: 2 us}", "")).mixed_signal.spiking == SpikingNeuronParameters()
+    )
+    without = load(MINIMAL.replace("parallel", "mixed_signal")).mixed_signal
+    assert without.spiking is None
+    assert without.design == without.neuron
+
+
+def test_spiking_neurons_survive_json_exactly(load: Load) -> None:
+    config = load(SPIKING)
+    assert ExperimentConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ("neuron: {}", "must be either neuron or spiking"),
+        ("calibrate: true", "must be without calibrate where neurons are spiking, for these have no trims"),
+    ],
+)
+def test_spiking_neurons_exclude_what_is_for_converters(
+    problems: Callable[..., list[str]], added: str, message: str
+) -> None:
+    (problem,) = problems(SPIKING.replace("spiking:", f"{added}, spiking:"))
+    assert problem == f"tiny.yaml:4:13: back_ends.mixed_signal: {message}, got a mapping"
+
+
+def test_spiking_comparator_must_not_be_clocked(problems: Callable[..., list[str]]) -> None:
+    (problem,) = problems(SPIKING.replace("refractory_time: 2 us", "clocked: true"))
+    assert "must be spiking with clocked: false, so that a step may have many spikes" in problem
+
+
+def test_commands_for_converters_say_what_they_need(load: Load) -> None:
+    with pytest.raises(
+        ValueError, match=r"^tiny: back_ends\.mixed_signal must have neurons with converters, got spiking$"
+    ):
+        _ = load(SPIKING).converting_neuron
+    with pytest.raises(ValueError, match=r"^tiny: back_ends must name mixed_signal, got parallel$"):
+        _ = load(MINIMAL).converting_neuron
