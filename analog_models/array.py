@@ -4,8 +4,9 @@ Designs are :class:`~analog_models.neuron.MixedSignalNeuronParameters`, whose no
 :class:`~analog_models.spiking_array.SpikingArrayParameters`, whose spikes are counted.
 """
 
+import zipfile
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,19 +35,40 @@ class ArrayBank(Protocol):
         """Return the energy of these steps by item [J]."""
 
 
-class ArrayDraw(Protocol):
-    """What came out of the fab: one array's deviations from its design."""
+class ArrayDraw:
+    """What came out of the fab: one array's deviations from its design, in memory and on disk.
+
+    A subclass names its arrays in ``_ARRAYS`` and what they are of in ``_OF``, for messages.
+    """
+
+    _ARRAYS: ClassVar[tuple[str, ...]]
+    _OF: ClassVar[str]
+
+    bit_error: NDArray[np.float64]
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons, the axis post."""
+        return int(self.bit_error.shape[0])
 
     @property
     def n_axons(self) -> int:
         """Number of axons, the axis pre."""
+        return int(self.bit_error.shape[1])
 
     def save(self, path: Path) -> None:
-        """Write it to a file; the same draw always gives the same bytes."""
+        """Write the arrays to an ``.npz`` file; the same draw always gives the same bytes."""
+        with Path(path).open("wb") as file:
+            np.savez(file, **{name: getattr(self, name) for name in self._ARRAYS})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
+        try:
+            with Path(path).open("rb") as file, np.load(file) as arrays:
+                return cls(**{name: arrays[name] for name in cls._ARRAYS})
+        except (KeyError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: must be a saved draw of {cls._OF}, got {error}") from error
 
 
 class ArrayParameters(Protocol):

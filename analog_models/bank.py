@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import adc
 from .activation import saturate
 from .charge import bias_energy, capacitor_energy
-from .codes import checked_codes, checked_whole
+from .codes import GAIN_MAX, STEP_MAX, checked_codes, checked_steps, checked_whole
 from .draw import MixedSignalNeuronDraw
 from .flicker import drift_normals, n_decades
 from .mdac import (
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["MixedSignalEvaluation", "MixedSignalNeuronBank"]
 
 _WHERE = "mixed-signal bank"
-_GAIN_MAX = (1 << 16) - 1
 _SHIFT_MAX = 63
 _TRIM_MIN, _TRIM_MAX = -128, 127
-_STEP_MAX = (1 << 63) - 1
 _EXACT = 2.0**53  # float64 holds every whole number up to here
 _SQUARES = np.square(np.arange(INPUT_LEVELS, dtype=np.float64))
 _FLICKER_GRID = 2.0**6  # keeps sums of squares exact, as those of products are
@@ -97,7 +95,7 @@ class MixedSignalNeuronBank:
     ) -> None:
         self.parameters = parameters
         self.n_neurons, self.n_axons = draw.n_neurons, draw.n_axons
-        gain = checked_whole(_WHERE, "gain", gain, 0, _GAIN_MAX)
+        gain = checked_whole(_WHERE, "gain", gain, 0, GAIN_MAX)
         shift = checked_whole(_WHERE, "shift", shift, 0, _SHIFT_MAX)
         self._code_max = checked_whole(_WHERE, "code_max", code_max, 1, INPUT_LEVELS - 1)
         self._noise_seed = checked_whole(_WHERE, "noise_seed", noise_seed, 0, (1 << 128) - 1)
@@ -164,7 +162,7 @@ class MixedSignalNeuronBank:
         ``input_codes[step, pre]`` are 0 to 255. The result of a step does not depend on the batch it is in.
         """
         inputs = self._checked_inputs(input_codes)
-        first_step = checked_whole(_WHERE, "first_step", first_step, 0, _STEP_MAX)
+        first_step = checked_whole(_WHERE, "first_step", first_step, 0, STEP_MAX)
         level = self._signal(inputs)
         level += self._offset
         self._add_noise(level, inputs, first_step)
@@ -254,10 +252,7 @@ class MixedSignalNeuronBank:
         }
 
     def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.uint8]:
-        n_steps = np.shape(input_codes)[0] if np.ndim(input_codes) else 1
-        inputs = checked_codes(
-            _WHERE, "input_codes", input_codes, 0, INPUT_LEVELS - 1, (n_steps, self.n_axons)
-        )
+        inputs = checked_steps(_WHERE, "input_codes", input_codes, INPUT_LEVELS - 1, self.n_axons)
         return inputs.astype(np.uint8, copy=False)
 
 

@@ -1,15 +1,13 @@
-"""One manufactured array of mixed-signal neurons: its deviations from the design, in memory and on disk."""
+"""One manufactured array of mixed-signal neurons: its deviations from the design."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .adc import BITS
+from .array import ArrayDraw
 from .mdac import MAGNITUDE_BITS
-from .saved import load_arrays, save_arrays
 
 __all__ = ["MixedSignalNeuronDraw"]
 
@@ -22,7 +20,7 @@ def _none() -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class MixedSignalNeuronDraw:
+class MixedSignalNeuronDraw(ArrayDraw):
     """What came out of the fab: one array's deviations from the design. The arrays are read-only copies.
 
     Parameters
@@ -44,6 +42,9 @@ class MixedSignalNeuronDraw:
 
     What is left out is as designed.
     """
+
+    _ARRAYS = _DRAW_ARRAYS
+    _OF = "a mixed-signal array"
 
     bit_error: NDArray[np.float64]
     gain_error: NDArray[np.float64]
@@ -73,22 +74,3 @@ class MixedSignalNeuronDraw:
                 raise ValueError(f"mixed-signal draw: {name} must have shape {expected}, got {array.shape}")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons, the axis post."""
-        return int(self.bit_error.shape[0])
-
-    @property
-    def n_axons(self) -> int:
-        """Number of axons, the axis pre."""
-        return int(self.bit_error.shape[1])
-
-    def save(self, path: Path) -> None:
-        """Write the arrays to an ``.npz`` file; the same draw always gives the same bytes."""
-        save_arrays(path, {name: getattr(self, name) for name in _DRAW_ARRAYS})
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
-        return cls(**load_arrays(path, _DRAW_ARRAYS, "a mixed-signal array"))

@@ -32,13 +32,13 @@ held in LSB, on a grid far finer than any noise.
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .activation import linear_range
+from .array import ArrayDraw
 from .comparator import decision_delay, ramp_delay
 from .device import gate_voltage, off_current, specific_current, transconductance_efficiency
 from .mdac import MAGNITUDE_BITS, TOPOLOGIES, Topology
@@ -47,7 +47,6 @@ from .mismatch import capacitor_sigma, draw_relative_error, pair_offset_sigma
 from .noise import thermal_variance
 from .process import GENERIC_65, Process
 from .quantity import check_quantities, choice, quantity
-from .saved import load_arrays, save_arrays
 from .spiking_bank import SPIKING_ITEMS, SpikingNeuronBank, SpikingNeuronState, SpikingRun
 
 __all__ = [
@@ -332,7 +331,7 @@ class SpikingNeuronParameters:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SpikingNeuronDraw:
+class SpikingNeuronDraw(ArrayDraw):
     """What came out of the fab: one array's deviations from the design. The arrays are read-only copies.
 
     Parameters
@@ -344,6 +343,9 @@ class SpikingNeuronDraw:
     offset :
         ``[post]``, input offset of each comparator [V].
     """
+
+    _ARRAYS = _DRAW_ARRAYS
+    _OF = "a spiking array"
 
     bit_error: NDArray[np.float64]
     capacitance_error: NDArray[np.float64]
@@ -369,22 +371,3 @@ class SpikingNeuronDraw:
             raise ValueError(
                 f"spiking draw: capacitance_error must be above -1, got {self.capacitance_error.min():g}"
             )
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons, the axis post."""
-        return int(self.bit_error.shape[0])
-
-    @property
-    def n_axons(self) -> int:
-        """Number of axons, the axis pre."""
-        return int(self.bit_error.shape[1])
-
-    def save(self, path: Path) -> None:
-        """Write the arrays to an ``.npz`` file; the same draw always gives the same bytes."""
-        save_arrays(path, {name: getattr(self, name) for name in _DRAW_ARRAYS})
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read what :meth:`save` wrote. Raises ValueError when ``path`` holds something else."""
-        return cls(**load_arrays(path, _DRAW_ARRAYS, "a spiking array"))

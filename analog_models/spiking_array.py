@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .charge import capacitor_energy
-from .codes import checked_codes, checked_whole
+from .codes import GAIN_MAX, STEP_MAX, checked_steps, checked_whole
 from .mdac import INPUT_LEVELS
 from .spiking import SpikingNeuronDraw, SpikingNeuronParameters
 from .spiking_bank import SpikingRun
@@ -28,9 +28,7 @@ from .spiking_bank import SpikingRun
 __all__ = ["SpikeCounts", "SpikingArrayBank", "SpikingArrayParameters"]
 
 _WHERE = "spiking array"
-_GAIN_MAX = (1 << 16) - 1
 _SHIFT_MAX = 31
-_STEP_MAX = (1 << 63) - 1
 _CYCLES = 1 << 16
 """Noise is numbered by spike, from this many times the number of the step on."""
 
@@ -135,7 +133,7 @@ class SpikingArrayBank:
     ) -> None:
         self.parameters = parameters
         self.n_neurons, self.n_axons = draw.n_neurons, draw.n_axons
-        gain = checked_whole(_WHERE, "gain", gain, 1, _GAIN_MAX)
+        gain = checked_whole(_WHERE, "gain", gain, 1, GAIN_MAX)
         shift = checked_whole(_WHERE, "shift", shift, 0, _SHIFT_MAX)
         self._code_max = checked_whole(_WHERE, "code_max", code_max, 1, INPUT_LEVELS - 1)
         if not 0 < evaluation_time < math.inf:
@@ -163,7 +161,8 @@ class SpikingArrayBank:
     def evaluate(self, input_codes: NDArray[np.integer], first_step: int = 0) -> SpikeCounts:
         """Evaluate the neurons in each time step; step t of the batch is time step ``first_step + t``.
 
-        ``input_codes[step, pre]`` are 0 to 255. The result of a step does not depend on the batch it is in.
+        ``input_codes[step, pre]`` are 0 to ``code_max``. The result of a step does not depend on the batch it
+        is in.
         """
         run = self._run(self._checked_inputs(input_codes), first_step)
         return SpikeCounts(
@@ -195,7 +194,7 @@ class SpikingArrayBank:
 
     def _run(self, inputs: NDArray[np.integer], first_step: int) -> SpikingRun:
         """Return what the neurons do, each step from precharge on."""
-        first_step = checked_whole(_WHERE, "first_step", first_step, 0, _STEP_MAX // _CYCLES)
+        first_step = checked_whole(_WHERE, "first_step", first_step, 0, STEP_MAX // _CYCLES)
         bank = self._bank
         drive = bank.drive(inputs)
         state = bank.rest()
@@ -206,5 +205,4 @@ class SpikingArrayBank:
         return SpikingRun(spikes=spikes, membrane_voltage=bank.voltage(level), drive=drive, state=state)
 
     def _checked_inputs(self, input_codes: NDArray[np.integer]) -> NDArray[np.integer]:
-        n_steps = np.shape(input_codes)[0] if np.ndim(input_codes) else 1
-        return checked_codes(_WHERE, "input_codes", input_codes, 0, self._code_max, (n_steps, self.n_axons))
+        return checked_steps(_WHERE, "input_codes", input_codes, self._code_max, self.n_axons)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .charge import bias_energy, capacitor_energy
-from .codes import checked_codes, checked_whole
+from .codes import checked_codes, checked_steps, checked_whole
 from .mdac import GRID_BITS, INPUT_LEVELS, WEIGHT_MAX, effective_weights, sum_products
 from .membrane import crossing_time, decay, effective_time, time_constant
 from .noise import step_normals
@@ -355,10 +355,9 @@ class SpikingNeuronBank:
     def _checked_counts(
         self, event_counts: NDArray[np.integer], n_steps: int | None = None
     ) -> NDArray[np.integer]:
-        if n_steps is None:
-            n_steps = np.shape(event_counts)[0] if np.ndim(event_counts) else 1
-        shape = (n_steps, self.n_axons)
-        counts = checked_codes("spiking bank", "event_counts", event_counts, 0, INPUT_LEVELS - 1, shape)
+        counts = checked_steps(
+            "spiking bank", "event_counts", event_counts, INPUT_LEVELS - 1, self.n_axons, n_steps
+        )
         count_max = int(self._step_time / self._pulse_time * (1 + 1e-9))
         if counts.max(initial=0) > count_max:
             raise ValueError(

@@ -108,6 +108,11 @@ class CosimJob:
     waves_from: int | None = None
 
     @property
+    def voltages(self) -> tuple[str, ...]:
+        """The voltages of the arrays that the waves show, if any."""
+        return self.arrays.parameters.voltages if self.arrays and self.waves_from is not None else ()
+
+    @property
     def bridge_taken(self) -> Bridge:
         """The bridge, or the fastest one that can do this run.
 
@@ -227,7 +232,7 @@ def _simulate(
         return
     touched = None
     if job.simulator == "verilator":
-        touched = public_signals(job.chip, folder / "public.vlt", _shown_voltages(job))
+        touched = public_signals(job.chip, folder / "public.vlt", job.voltages)
     simulator.run(
         build(
             public=touched, trace=trace_format, main=_COCOTB_MAIN if job.bridge_taken == "cocotb" else None
@@ -261,7 +266,7 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
     sources = [*job.bundle.sources]
     if isinstance(engine, AnalogArrayParameters):
         sources.append(folder / "analog_array.v")
-        sources[-1].write_text(array_view(engine, _shown_voltages(job)))
+        sources[-1].write_text(array_view(engine, job.voltages))
     sources.append(folder / "harness.v")
     sources[-1].write_text(
         render_harness(
@@ -282,11 +287,6 @@ def _write_inputs(job: CosimJob, folder: Path) -> list[Path]:
         ]
         (folder / _COUNTED).write_text("".join(lines))
     return sources
-
-
-def _shown_voltages(job: CosimJob) -> tuple[str, ...]:
-    """Return the voltages of the arrays that the waves show, if any."""
-    return job.arrays.parameters.voltages if job.arrays and job.waves_from is not None else ()
 
 
 def _own_sources() -> list[Path]:

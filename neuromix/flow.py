@@ -369,8 +369,7 @@ def trace_waves(
             _check_traced(reference, result, end, f"{name}: waves on {simulator}")
         if result.trace is None:
             raise ValueError("waves: the run must have been traced, got no trace")
-        voltages = job.arrays.parameters.voltages if job.arrays else ()
-        write_save_files(job.chip, [core.position for core in mapped.cores], result.trace, voltages)
+        write_save_files(job.chip, [core.position for core in mapped.cores], result.trace, job.voltages)
         return result.trace
 
     tasks = {name: partial(trace, name) for name in experiment.back_ends}

@@ -51,13 +51,9 @@ BACK_ENDS: dict[str, tuple[type[EngineParameters], dict[str, int]]] = {
     "parallel": (ParallelEngineParameters, {}),
     "serial": (EventEngineParameters, {"lanes": 1}),
     "serial_4_lanes": (EventEngineParameters, {"lanes": 4}),
-    "mixed_signal": (
-        AnalogArrayParameters,
-        {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4},
-    ),
-    "spiking": (
-        AnalogArrayParameters,
-        {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4},
+    **dict.fromkeys(
+        ("mixed_signal", "spiking"),
+        (AnalogArrayParameters, {"reset_cycles": 2, "settle_cycles": 3, "convert_cycles": 4}),
     ),
     "calibrated": (
         AnalogArrayParameters,

@@ -108,8 +108,8 @@ def calibrate(
 
 def _calibrated(config: ExperimentConfig) -> ExperimentConfig:
     """Return the experiment with the mixed-signal back end alone, and with calibration in it."""
-    _ = config.converting_neuron  # spiking neurons have no trims
-    back_ends = BackEnds(mixed_signal=config.mixed_signal.model_copy(update={"calibrate": True}))
+    calibrated = {"calibrate": True, "neuron": config.converting_neuron}  # spiking ones have no trims
+    back_ends = BackEnds(mixed_signal=config.mixed_signal.model_copy(update=calibrated))
     return config.model_copy(update={"name": f"{config.name}-calibrated", "back_ends": back_ends})
 
 

@@ -339,11 +339,9 @@ def _trace(
     node holds it until the next reset, to 0 V. The straight line from there is not modelled.
     """
     engine = back_end.chip.tile.core.engine
-    if back_end.arrays is None or not isinstance(engine, AnalogArrayParameters):
-        return None
     core = experiment.mapped.cores[0]
-    parameters, bank = back_end.arrays.parameters, back_end.banks[core.position]
-    if not (isinstance(parameters, MixedSignalNeuronParameters) and isinstance(bank, MixedSignalNeuronBank)):
+    bank = back_end.banks.get(core.position)
+    if not (isinstance(bank, MixedSignalNeuronBank) and isinstance(engine, AnalogArrayParameters)):
         return None
     steps = range(min(TRACE_STEPS, reference.n_steps))
     evaluation = bank.evaluate(reference.input_codes[core.position])
@@ -371,7 +369,7 @@ def _trace(
         neurons=tuple(f"{core.population} {core.neurons[index]}" for index in neurons.tolist()),
         time_s=tuple(times),
         node_voltage_v=tuple(tuple(samples) for samples in np.array(volts).T.tolist()),
-        full_scale_v=parameters.node_full_scale,
+        full_scale_v=bank.parameters.node_full_scale,
         phases=tuple(phases),
         conversions=tuple(conversions),
     )

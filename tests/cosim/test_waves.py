@@ -95,8 +95,7 @@ def trace(emitted: Callable[[ChipParameters], RtlBundle], test_folder: Path, sim
         )
         result = run_cosim(job, test_folder.parent / f"waves-{name}-{simulator}", simulators)
         assert result.trace is not None
-        voltages = case.arrays.parameters.voltages if case.arrays else ()
-        write_save_files(case.chip, [core.position for core in case.mapped.cores], result.trace, voltages)
+        write_save_files(case.chip, [core.position for core in case.mapped.cores], result.trace, job.voltages)
         return result, result.trace
 
     return run
